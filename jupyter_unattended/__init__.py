@@ -1,0 +1,50 @@
+"""Run a Jupyter notebook as an unattended, preemptible job, from the notebook itself.
+
+Names are imported when they are first used, so that ``import jupyter_unattended`` costs nothing in
+a notebook. A copy of this file and of ``runtime`` travels with every job: the names below that come
+from ``runtime`` work there even where the package is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+# In a job, this is the travelling copy; an installed package supplies the modules that did not
+# travel.
+__path__ = pkgutil.extend_path(__path__, __name__)
+
+#: Public name -> module that has it.
+_LAZY = {
+    "progress": ".runtime.api",
+    "report": ".runtime.api",
+    "on_stop": ".runtime.api",
+    "stop_requested": ".runtime.api",
+}
+
+if TYPE_CHECKING:
+    from .runtime.api import on_stop, progress, report, stop_requested
+
+__all__ = ["__version__", "on_stop", "progress", "report", "stop_requested"]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(module, __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith(__name__):
+            raise AttributeError(
+                f"{__name__}.{name} needs the jupyter-unattended package, which is not installed "
+                "here; only the part that travels with a job is"
+            ) from error
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

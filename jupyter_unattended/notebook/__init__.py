@@ -1,0 +1,1 @@
+"""Reading an interactive notebook: parameters, requirements, preflight, script export."""
