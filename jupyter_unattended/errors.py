@@ -40,7 +40,7 @@ class SpecError(InvalidInputError):
 
 
 class WorkspaceError(InvalidInputError):
-    """The workspace cannot hold a job directory (missing, read-only, full, too large a snapshot)."""
+    """The workspace cannot hold a job directory (missing, read-only, full)."""
 
 
 class PreflightError(InvalidInputError):

@@ -33,7 +33,7 @@ class AttemptPaths:
 
     @property
     def exit(self) -> Path:
-        """Preallocated at start, overwritten in place at the end, so that a full disk cannot lose it."""
+        """Exit code and end time; preallocated, so that a full disk cannot lose them."""
         return self.root / "exit"
 
 
@@ -65,7 +65,7 @@ class JobPaths:
 
     @property
     def user_start_script(self) -> Path:
-        """The start.sh that the user wrote, as it was at submit; ours runs it in the notebook's place."""
+        """The start.sh that the user wrote, as at submit; ours runs it in the notebook's place."""
         return self.root / "user-start.sh"
 
     @property

@@ -102,9 +102,7 @@ class JobSpec(BaseModel):
     name: str | None = Field(
         None, max_length=200, description="A name for people. Default: the notebook's."
     )
-    arguments: list[str] = Field(
-        default_factory=list, description='What start.sh gets as "$@".'
-    )
+    arguments: list[str] = Field(default_factory=list, description='What start.sh gets as "$@".')
     parameters: dict[str, Any] = Field(
         default_factory=dict,
         description="Values for the notebook's parameters, by name; after a submit, every "

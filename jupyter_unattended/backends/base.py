@@ -118,8 +118,10 @@ class Observation:
 
 @runtime_checkable
 class Backend(Protocol):
-    """Where jobs run. Constructed without arguments, found through the entry points of the group
-    ``jupyter_unattended.backends``; constructing and importing one is cheap.
+    """Where jobs run.
+
+    Found through the entry points of the group ``jupyter_unattended.backends`` and constructed
+    without arguments; importing and constructing one is cheap and has no side effects.
     """
 
     #: The word in ``--backend``, in job.json and in every form.
