@@ -48,3 +48,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Tell Jupyter Server what to load (called by it)."""
+    from .server.app import UnattendedApp
+
+    return [{"module": "jupyter_unattended.server.app", "app": UnattendedApp}]
