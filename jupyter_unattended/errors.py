@@ -31,6 +31,10 @@ class NotebookError(InvalidInputError):
     """The notebook cannot be used: missing, not a notebook, too old, unreadable."""
 
 
+class KernelError(InvalidInputError):
+    """There is no such kernel here, or it cannot be started."""
+
+
 class ArgumentsError(InvalidInputError):
     """Arguments do not fit the notebook's parameters."""
 
