@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration lint types format clean
+.PHONY: help demo test test-unit test-integration test-cluster lint types format clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -23,6 +23,10 @@ test-unit: $(STAMP)
 
 test-integration: $(STAMP)
 	$(BIN)/python -m pytest tests/integration
+
+test-cluster: $(STAMP)  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
+	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build
+	$(BIN)/python -m pytest tests/kubernetes
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff format --check .
