@@ -1,0 +1,379 @@
+"""The one door: every face submits, lists and steers jobs through `JobService`.
+
+Listing and showing import nothing heavy; what only a submit needs (pydantic, nbformat) is imported
+by ``jobs.submission`` when it is called. All methods are synchronous, safe to call from several
+threads, and raise only errors from ``jupyter_unattended.errors``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import statedir
+from ..backends import registry
+from ..errors import ConflictError, JobNotFoundError, UnsupportedError, WorkspaceError
+from ..paths import JobPaths
+from . import attempts as attempt_records
+from . import history as job_history
+from . import journal, logs
+from .discovery import Discovery
+from .observer import Observer
+from .states import State
+from .store import Row, Store
+from .view import AttemptView, HistoryEntry, JobView, LogChunk
+
+if TYPE_CHECKING:
+    from ..backends.base import Backend, JobRef
+    from ..spec import JobSpec
+    from .submission import Prepared
+
+
+class JobService:
+    """All jobs of this user.
+
+    Parameters
+    ----------
+    state_dir
+        Where the index is. Default: ``$UNATTENDED_STATE_DIR``, else ``jupyter-unattended`` under
+        ``$XDG_STATE_HOME`` (``~/.local/state``).
+    """
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        self.state_dir = statedir.default() if state_dir is None else Path(state_dir).absolute()
+        self.store = Store(self.state_dir)
+        self._backends: dict[str, Backend] = {}
+        self._discovery = Discovery(self.store)
+        self._observer = Observer(self.store, self.backend)
+
+    def backend(self, name: str) -> Backend:
+        """Return the backend called `name`, made once.
+
+        Raises
+        ------
+        SpecError
+            If there is none of this name.
+        BackendUnavailableError
+            If it cannot be loaded.
+        """
+        found = self._backends.get(name)
+        if found is None:
+            found = self._backends[name] = registry.get(name, self.state_dir)
+        return found
+
+    # -- submitting --------------------------------------------------------------------------------
+
+    def prepare(self, spec: JobSpec) -> Prepared:
+        """Do all of a submit that has no side effects: what forms, ``check`` and previews show.
+
+        Preflight's errors are in the answer, not raised.
+
+        Raises
+        ------
+        InvalidInputError
+            If the notebook, the arguments or the spec cannot be used.
+        """
+        from . import submission
+
+        return submission.prepare(self, spec)
+
+    def submit(
+        self, spec: JobSpec, *, force: bool = False, secrets: Mapping[str, str] | None = None
+    ) -> JobView:
+        """Submit one job and return it, queued.
+
+        All or nothing: when this raises, there is no job directory and the backend has no job.
+
+        Parameters
+        ----------
+        spec
+            What to run.
+        force
+            Submit although preflight found errors.
+        secrets
+            Values for ``spec.secret_env``; they are in no file of the job directory. Names without
+            a value here are taken from this process's environment.
+
+        Raises
+        ------
+        PreflightError
+            If preflight found errors; it has the findings.
+        InvalidInputError
+            If the notebook, the arguments or the spec cannot be used.
+        BackendError, BackendUnavailableError
+            If the backend does not take the job.
+        """
+        return self.submit_many([spec], force=force, secrets=secrets)[0]
+
+    def submit_many(
+        self,
+        specs: Iterable[JobSpec],
+        *,
+        force: bool = False,
+        secrets: Mapping[str, str] | None = None,
+    ) -> list[JobView]:
+        """Submit jobs one after the other, reading each notebook once; see `submit`.
+
+        When one is refused, those before it have been submitted and stay.
+        """
+        from . import submission
+
+        return submission.submit_many(self, specs, force=force, secrets=secrets or {})
+
+    def rerun(self, ref: str, *, secrets: Mapping[str, str] | None = None) -> JobView:
+        """Submit a job's own notebook, as it was then, with the same spec as a new job."""
+        from . import submission
+
+        return submission.resubmit(self, self._row(ref), {}, secrets or {})
+
+    def clone(
+        self, ref: str, *, secrets: Mapping[str, str] | None = None, **changes: Any
+    ) -> JobView:
+        """Like `rerun`, with fields of the spec changed.
+
+        ``parameters`` are merged into the job's; ``arguments`` replace its arguments and
+        parameters; all others replace the field.
+        """
+        from . import submission
+
+        return submission.resubmit(self, self._row(ref), changes, secrets or {})
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def list(
+        self,
+        states: Sequence[State] | None = None,
+        notebook: str | Path | None = None,
+        text: str | None = None,
+        limit: int | None = None,
+        refresh: bool = True,
+    ) -> list[JobView]:
+        """Return jobs, newest first.
+
+        Parameters
+        ----------
+        states
+            Only those in one of these states.
+        notebook
+            Only those made from this notebook.
+        text
+            Only those with this text in id, name, notebook or reason.
+        limit
+            At most so many.
+        refresh
+            Ask the backends first, one call each; else show what was last observed.
+        """
+        observed: dict[str, Row] = {}
+        if refresh:
+            self._discovery.run()
+            observed = self._observer.refresh(self.store.unfinished())
+        path = None if notebook is None else str(Path(notebook).absolute())
+        rows = self.store.search(None if observed else states, path, text, None)
+        rows = [observed.get(row.id, row) for row in rows]
+        if states is not None:
+            rows = [row for row in rows if row.state in states]
+        return [self._observer.view(row) for row in rows[:limit]]
+
+    def get(self, ref: str, refresh: bool = True) -> JobView:
+        """Return the job with this id, or unique beginning of an id; else the newest so named.
+
+        Raises
+        ------
+        JobNotFoundError
+            If there is none, or several ids begin so.
+        """
+        row = self._row(ref)
+        if refresh and not State(row.state).is_final:
+            row = self._observer.refresh([row])[row.id]
+        return self._observer.view(row)
+
+    def wait(self, ref: str, timeout: float | None = None) -> JobView:
+        """Return the job when it has ended, or as it is after `timeout` seconds.
+
+        A paused job has not ended; neither has one whose scheduler does not answer.
+        """
+        job_id = self._row(ref).id
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.05
+        while True:
+            view = self.get(job_id)
+            left = None if deadline is None else deadline - time.monotonic()
+            if view.state.is_final or (left is not None and left <= 0):
+                return view
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(pause * 1.5, 1.0)
+
+    def paths(self, ref: str) -> JobPaths:
+        """Return the paths of the job directory."""
+        return JobPaths(Path(self._row(ref).directory))
+
+    def spec(self, ref: str) -> dict[str, Any]:
+        """Return job.json as it was submitted."""
+        from .discovery import read_record
+
+        paths = self.paths(ref)
+        record = read_record(paths)
+        if record is None:
+            raise WorkspaceError(f"{paths.spec} cannot be read.")
+        return record
+
+    def history(self, ref: str) -> list[HistoryEntry]:
+        """Return every change of state that was observed, oldest first."""
+        return job_history.read(self.paths(ref).history)
+
+    def attempts(self, ref: str) -> list[AttemptView]:
+        """Return the attempts, oldest first."""
+        return attempt_records.read_all(self.paths(ref))
+
+    def metrics(self, ref: str) -> list[dict[str, Any]]:
+        """Return what the notebook reported, oldest first, as in metrics.jsonl."""
+        return journal.read(self.paths(ref).metrics)
+
+    def events(self, ref: str) -> list[dict[str, Any]]:
+        """Return the whole journal, oldest first."""
+        return journal.read(self.paths(ref).journal)
+
+    def read_log(
+        self, ref: str, offset: int = 0, attempt: int | None = None, limit: int = 1 << 20
+    ) -> LogChunk:
+        """Return the piece of an attempt's log from byte `offset` on, at most `limit` bytes.
+
+        Parameters
+        ----------
+        attempt
+            Which attempt. Default: the newest.
+        """
+        row = self._row(ref)
+        ended = State(row.state).is_final
+        return logs.read(JobPaths(Path(row.directory)), offset, attempt, limit, ended)
+
+    def logs(self, ref: str, attempt: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Yield the log in pieces.
+
+        Parameters
+        ----------
+        attempt
+            Only this attempt. Default: all of them, one after the other.
+        follow
+            Go on as the job writes, across attempts, and end when the job (or the attempt asked
+            for) does.
+        """
+        row = self._row(ref)
+        return logs.follow(
+            JobPaths(Path(row.directory)), attempt, (lambda: self.get(row.id)) if follow else None
+        )
+
+    # -- steering ----------------------------------------------------------------------------------
+
+    def pause(self, ref: str) -> JobView:
+        """Stop the job in a way that `resume` can follow; returns at once (state ``pausing``)."""
+        row, view = self._unfinished(ref, "pause")
+        if view.state in (State.PAUSED, State.PAUSING):
+            raise ConflictError(f"{row.id} is {view.state} already.")
+        backend = self.backend(row.backend)
+        self._require(backend.capabilities().pause, row)
+        backend.pause(self._ref(row))
+        return self.get(row.id)
+
+    def resume(self, ref: str) -> JobView:
+        """Queue a paused job's next attempt."""
+        row, view = self._unfinished(ref, "resume")
+        if view.state not in (State.PAUSED, State.PAUSING):
+            raise ConflictError(f"{row.id} is not paused, it is {view.state}.")
+        backend = self.backend(row.backend)
+        self._require(backend.capabilities().pause, row)
+        backend.resume(self._ref(row))
+        return self.get(row.id)
+
+    def cancel(self, ref: str) -> JobView:
+        """Stop the job for good; returns at once, before the grace period is over."""
+        row, _ = self._unfinished(ref, "cancel")
+        self.backend(row.backend).cancel(self._ref(row))
+        return self.get(row.id)
+
+    def move(self, ref: str, position: int) -> JobView:
+        """Put a queued job at 0-based `position` of its backend's queue."""
+        row, view = self._unfinished(ref, "move")
+        if view.state is not State.QUEUED:
+            raise ConflictError(f"{row.id} is not queued, it is {view.state}.")
+        backend = self.backend(row.backend)
+        self._require(backend.capabilities().move, row)
+        backend.move(self._ref(row), position)
+        return self.get(row.id)
+
+    def set_priority(self, ref: str, priority: int) -> JobView:
+        """Change the priority of a job that has not ended."""
+        from ..errors import SpecError
+
+        if not -1000 <= priority <= 1000:
+            raise SpecError(f"priority: {priority} is not between -1000 and 1000")
+        row, _ = self._unfinished(ref, "change the priority of")
+        backend = self.backend(row.backend)
+        self._require(backend.capabilities().priority, row)
+        backend.set_priority(self._ref(row), priority)
+        self.store.update({row.id: {"priority": priority}})
+        return self.get(row.id)
+
+    def delete(self, ref: str) -> None:
+        """Remove a job that has ended or is paused, with its directory and all its output.
+
+        Raises
+        ------
+        ConflictError
+            If it is queued or running; cancel it first.
+        """
+        row = self._row(ref)
+        view = self.get(row.id)
+        if not view.state.is_final and view.state is not State.PAUSED:
+            raise ConflictError(f"{row.id} is {view.state}; cancel it before deleting it.")
+        self.backend(row.backend).forget(self._ref(row))
+        directory = Path(row.directory)
+        # Renamed first: a deletion that is cut short leaves nothing that looks like a job.
+        doomed = directory.with_name(f".deleted-{directory.name}")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                directory.rename(doomed)
+            if doomed.exists():
+                shutil.rmtree(doomed)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{error.filename or directory} cannot be deleted ({error.strerror})."
+            ) from error
+        self.store.remove([row.id])
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _row(self, ref: str) -> Row:
+        self._discovery.ensure_index()
+        found = self.store.find(ref)
+        if not found:
+            self._discovery.run()
+            found = self.store.find(ref)
+        if not found:
+            raise JobNotFoundError(f"There is no job {ref!r}.")
+        if len(found) > 1:
+            some = ", ".join(row.id for row in found[:5]) + (" …" if len(found) > 5 else "")
+            raise JobNotFoundError(f"{len(found)} jobs begin with {ref!r}: {some}")
+        return found[0]
+
+    def _unfinished(self, ref: str, verb: str) -> tuple[Row, JobView]:
+        """Return row and fresh view of a job that has not ended, or say why `verb` cannot be."""
+        row = self._row(ref)
+        view = self.get(row.id)
+        if view.state.is_final:
+            raise ConflictError(f"Cannot {verb} {row.id}: it has ended ({view.state}).")
+        return row, view
+
+    def _ref(self, row: Row) -> JobRef:
+        from ..backends.base import JobRef
+
+        return JobRef(row.id, row.handle, JobPaths(Path(row.directory)))
+
+    @staticmethod
+    def _require(reason: str | None, row: Row) -> None:
+        if reason is not None:
+            raise UnsupportedError(f"{row.backend} cannot do this: {reason}")
