@@ -70,7 +70,7 @@ def all(state_dir: Path | None = None) -> tuple[dict[str, Backend], dict[str, st
     for name in names():
         try:
             loaded[name] = get(name, state_dir)
-        except BackendUnavailableError as error:
+        except BackendUnavailableError as error:  # noqa: PERF203 - a handful
             broken[name] = str(error)
     return loaded, broken
 

@@ -9,9 +9,7 @@ from . import attempts, journal
 from .states import State
 
 #: What is said of an attempt that ended and left no exit code.
-VANISHED = (
-    "ended without leaving an exit code (killed with SIGKILL, or the machine was restarted)"
-)
+VANISHED = "ended without leaving an exit code (killed with SIGKILL, or the machine was restarted)"
 
 #: start.sh's exit code for "stopped from outside before the end".
 STOPPED = 75

@@ -1,4 +1,4 @@
-"""Keeping the index true to the job directories: rebuilding it, finding jobs, dropping lost ones."""
+"""Keeping the index true to the job directories: rebuild it, find jobs, drop lost ones."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -60,10 +61,8 @@ class Observer:
                 changed = {key: value for key, value in asdict(after).items() if value != old[key]}
                 if changed:
                     changes[after.id] = changed
-        try:
+        with contextlib.suppress(StoreError):
             self._store.update(changes)
-        except StoreError:
-            pass
         return current
 
     def view(self, row: Row) -> JobView:
@@ -147,17 +146,18 @@ class Observer:
             since=now,
         )
 
-    def _keep_history(self, row: Row) -> None:
-        try:
-            history.append(
-                JobPaths(Path(row.directory)).history,
-                history.line(
-                    State(row.state), row.reason, by="service", at=row.since,
-                    attempt=row.attempt or None, exit_code=row.exit_code,
-                ),  # fmt: skip
-            )
-        except OSError:
-            pass
+    @staticmethod
+    def _keep_history(row: Row) -> None:
+        text = history.line(
+            State(row.state),
+            row.reason,
+            by="service",
+            at=row.since,
+            attempt=row.attempt or None,
+            exit_code=row.exit_code,
+        )
+        with contextlib.suppress(OSError):
+            history.append(JobPaths(Path(row.directory)).history, text)
 
 
 def _may_be_alive(submitter: str, created: float) -> bool:

@@ -7,6 +7,7 @@ threads, and raise only errors from ``jupyter_unattended.errors``.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import shutil
 import time
@@ -221,19 +222,19 @@ class JobService:
             raise WorkspaceError(f"{paths.spec} cannot be read.")
         return record
 
-    def history(self, ref: str) -> list[HistoryEntry]:
+    def history(self, ref: str) -> builtins.list[HistoryEntry]:
         """Return every change of state that was observed, oldest first."""
         return job_history.read(self.paths(ref).history)
 
-    def attempts(self, ref: str) -> list[AttemptView]:
+    def attempts(self, ref: str) -> builtins.list[AttemptView]:
         """Return the attempts, oldest first."""
         return attempt_records.read_all(self.paths(ref))
 
-    def metrics(self, ref: str) -> list[dict[str, Any]]:
+    def metrics(self, ref: str) -> builtins.list[dict[str, Any]]:
         """Return what the notebook reported, oldest first, as in metrics.jsonl."""
         return journal.read(self.paths(ref).metrics)
 
-    def events(self, ref: str) -> list[dict[str, Any]]:
+    def events(self, ref: str) -> builtins.list[dict[str, Any]]:
         """Return the whole journal, oldest first."""
         return journal.read(self.paths(ref).journal)
 

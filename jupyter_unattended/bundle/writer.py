@@ -1,0 +1,177 @@
+"""Writing a job directory: it is complete or it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..backends.base import Bundle
+from ..errors import WorkspaceError
+from ..paths import UNATTENDED_DIR, JobPaths
+from ..spec import JobSpec
+
+#: Unfinished job directories begin so; they are hidden and never taken for a job.
+_NEW = ".new-"
+#: After so many seconds an unfinished one is left over from a process that was killed.
+_STALE = 3600.0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into a job directory.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, byte for byte.
+    requirements
+        Text of requirements.txt.
+    start_script
+        Text of start.sh.
+    record
+        job.json without ``spec`` and ``id``.
+    executables
+        More scripts, by their name in the job directory.
+    history
+        First line of history.jsonl.
+    install
+        Functions that put more into the directory (the runtime, a snapshot of files).
+    """
+
+    notebook: bytes
+    requirements: str
+    start_script: str
+    record: Mapping[str, Any]
+    history: str
+    executables: Mapping[str, bytes] = field(default_factory=dict)
+    install: Iterable[Callable[[Path], object]] = ()
+
+
+def write(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Bundle:
+    """Write a job directory into ``spec.workspace`` and return it as a bundle without secrets.
+
+    Everything is written into a hidden sibling that is renamed at the end.
+
+    Parameters
+    ----------
+    spec
+        The job, with its workspace.
+    new_id
+        Makes an id; called again when the id is taken.
+
+    Raises
+    ------
+    WorkspaceError
+        If the directory cannot be written; nothing is left behind.
+    """
+    assert spec.workspace is not None
+    home = spec.workspace / UNATTENDED_DIR
+    made_home = False
+    try:
+        made_home = _make_home(home)
+        while True:
+            job_id = new_id()
+            unfinished, final = home / f"{_NEW}{job_id}", home / job_id
+            try:
+                unfinished.mkdir()
+            except FileExistsError:
+                continue
+            try:
+                if final.exists():
+                    continue
+                _fill(JobPaths(unfinished), job_id, spec, contents)
+                unfinished.rename(final)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+            finally:
+                # Empty when the id was taken, gone when it was renamed.
+                with contextlib.suppress(OSError):
+                    unfinished.rmdir()
+            return Bundle(spec, JobPaths(final))
+    except OSError as error:
+        if made_home:
+            _remove_home(home)
+        raise WorkspaceError(_explain(home, error)) from error
+
+
+def remove(paths: JobPaths) -> None:
+    """Remove a job directory that no backend took, and ``.unattended`` if nothing else is in it."""
+    shutil.rmtree(paths.root, ignore_errors=True)
+    _remove_home(paths.root.parent)
+
+
+def sweep(workspace: Path) -> None:
+    """Remove what writers that were killed left behind."""
+    with contextlib.suppress(OSError), os.scandir(workspace / UNATTENDED_DIR) as entries:
+        for entry in entries:
+            if entry.name.startswith((_NEW, ".deleted-")):
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:
+                        shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _make_home(home: Path) -> bool:
+    """Create ``.unattended``, which ignores itself in git; return whether it was not there."""
+    try:
+        home.mkdir()
+    except FileExistsError:
+        return False
+    (home / ".gitignore").write_text("*\n", encoding="utf-8")
+    return True
+
+
+def _remove_home(home: Path) -> None:
+    with contextlib.suppress(OSError):
+        if {entry.name for entry in os.scandir(home)} <= {".gitignore"}:
+            (home / ".gitignore").unlink(missing_ok=True)
+            home.rmdir()
+
+
+def _fill(paths: JobPaths, job_id: str, spec: JobSpec, contents: Contents) -> None:
+    paths.attempts.mkdir()
+    paths.checkpoints.mkdir()
+    _put(paths.notebook, contents.notebook, sync=True)
+    _put(paths.requirements, contents.requirements.encode())
+    _put(paths.start_script, contents.start_script.encode(), mode=0o777)
+    for name, script in contents.executables.items():
+        _put(paths.root / name, script, mode=0o777)
+    for install in contents.install:
+        install(paths.root)
+    _put(paths.history, contents.history.encode())
+    record = {
+        "schema_version": spec.schema_version,
+        "id": job_id,
+        "spec": spec.model_dump(mode="json"),
+        **contents.record,
+    }
+    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    _put(paths.spec, text.encode(), sync=True)
+
+
+def _put(file: Path, content: bytes, *, mode: int = 0o666, sync: bool = False) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with open(descriptor, "wb", closefd=True) as stream:  # noqa: PTH123 - a descriptor
+        stream.write(content)
+        if sync:
+            stream.flush()
+            os.fsync(descriptor)
+
+
+def _explain(home: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The job directory cannot be written to {home}: the disk is full."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return (
+            f"The job directory cannot be written to {home} ({os.strerror(error.errno)}); make the "
+            "workspace writable or choose another one."
+        )
+    return f"The job directory cannot be written to {home} ({error.strerror or error})."
