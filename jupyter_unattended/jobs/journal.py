@@ -66,10 +66,12 @@ def progress(file: Path) -> Progress:
 
 def last_event(file: Path, name: str, attempt: int | None) -> dict[str, Any] | None:
     """Return the newest event called `name` of `attempt`, if it is among the last ones."""
-    for event in reversed(tail(file)):
-        if event.get("event") == name and (attempt is None or event.get("attempt") == attempt):
-            return event
-    return None
+    fitting = [
+        event
+        for event in tail(file)
+        if event.get("event") == name and (attempt is None or event.get("attempt") == attempt)
+    ]
+    return fitting[-1] if fitting else None
 
 
 def has_started(file: Path, attempt: int) -> bool:
