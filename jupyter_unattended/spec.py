@@ -136,6 +136,11 @@ class JobSpec(BaseModel):
         description="A requirements.txt. Default: the one beside the notebook, else one is "
         "written from the notebook's imports.",
     )
+    requirements_text: str | None = Field(
+        None,
+        description="What start.sh installs, as the lines of a requirements.txt, in the place of "
+        "any file.",
+    )
     kernel: str | None = Field(None, description="Name of the kernel. Default: the notebook's.")
     image: str | None = Field(
         None, description="Container image. Default: the one this server runs in."

@@ -124,3 +124,15 @@ def read(file: Path) -> list[dict[str, Any]]:
         return _events(file.read_bytes())
     except OSError:
         return []
+
+
+def read_from(file: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the whole lines of a JSON lines file from byte `offset` on, and where they end."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, offset))
+            raw = stream.read()
+    except OSError:
+        return [], offset
+    whole, newline, _ = raw.rpartition(b"\n")
+    return _events(whole), offset + len(whole) + len(newline)

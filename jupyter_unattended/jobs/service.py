@@ -82,6 +82,12 @@ class JobService:
 
         return submission.prepare(self, spec)
 
+    def prepare_clone(self, ref: str, **changes: Any) -> Prepared:
+        """Do all of a `clone` that has no side effects, as `prepare` does of a submit."""
+        from . import submission
+
+        return submission.prepare_clone(self, self._row(ref), changes)
+
     def submit(
         self, spec: JobSpec, *, force: bool = False, secrets: Mapping[str, str] | None = None
     ) -> JobView:
@@ -144,6 +150,16 @@ class JobService:
         return submission.resubmit(self, self._row(ref), changes, secrets or {})
 
     # -- looking -----------------------------------------------------------------------------------
+
+    def unfinished(self) -> list[JobView]:
+        """Return the jobs that had not ended when last looked at, as they are now, newest first.
+
+        Unlike `list` this costs nothing when there are none, however many have ended.
+        """
+        self._discovery.ensure_index()
+        rows = self.store.unfinished()
+        observed = self._observer.refresh(rows)
+        return [self._observer.view(observed[row.id]) for row in rows]
 
     def list(
         self,

@@ -39,6 +39,8 @@ class Prepared:
         Preflight's findings.
     rendering
         What the backend would be given, as text.
+    start_script
+        The job's start.sh.
     """
 
     spec: JobSpec
@@ -50,6 +52,7 @@ class Prepared:
     requirements: Any
     findings: list[Any]
     rendering: Rendering
+    start_script: str
 
     @property
     def errors(self) -> list[Any]:
@@ -59,6 +62,11 @@ class Prepared:
 
 def prepare(service: JobService, spec: JobSpec) -> Prepared:
     """Do all of a submit that has no side effects."""
+    raise NotImplementedError
+
+
+def prepare_clone(service: JobService, row: Row, changes: Mapping[str, Any]) -> Prepared:
+    """Do all of a clone that has no side effects."""
     raise NotImplementedError
 
 

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jupyter_events.logger import EventLogger
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Float, Integer, Unicode
+
+from ..jobs.service import JobService
+from . import files, forms, jobs, logs, status
+from .base import PREFIX
+from .root import Root
+from .view import Describe
+from .watcher import SCHEMA_ID, Watcher
 
 
 class UnattendedApp(ExtensionApp):
@@ -11,3 +26,80 @@ class UnattendedApp(ExtensionApp):
     name = "jupyter_unattended"
     extension_url = "/lab"
     load_other_extensions = True
+
+    state_dir = Unicode(
+        "",
+        help="Directory of the index of jobs. Empty: $UNATTENDED_STATE_DIR, else "
+        "jupyter-unattended under $XDG_STATE_HOME.",
+    ).tag(config=True)
+    poll_interval = Float(
+        1.0,
+        help="Seconds between two looks at the jobs while a browser is open. Each look asks every "
+        "backend that has unfinished jobs once.",
+    ).tag(config=True)
+    workers = Integer(
+        2, help="How many notebooks are read, checked and submitted at the same time."
+    ).tag(config=True)
+
+    @cached_property
+    def service(self) -> JobService:
+        """The one door to jobs."""
+        return JobService(Path(self.state_dir) if self.state_dir else None)
+
+    @cached_property
+    def root(self) -> Root:
+        """What the file browser shows."""
+        return Root.of(self.server.contents_manager)
+
+    @cached_property
+    def describe(self) -> Describe:
+        """Turns a job's view into what is sent to browsers."""
+        return Describe(self.root)
+
+    @cached_property
+    def heavy(self) -> ThreadPoolExecutor:
+        """Threads for reading, checking and submitting notebooks."""
+        return ThreadPoolExecutor(max(1, self.workers), "unattended-heavy")
+
+    @cached_property
+    def quick(self) -> ThreadPoolExecutor:
+        """Threads for everything that answers at once."""
+        return ThreadPoolExecutor(8, "unattended-quick")
+
+    @cached_property
+    def watcher(self) -> Watcher:
+        """Emits an event whenever a job changes."""
+        return Watcher(self.service, self.quick, self.poll_interval, self._emit, self.describe)
+
+    @property
+    def server(self) -> ServerApp:
+        """The server that loaded this extension."""
+        assert self.serverapp is not None
+        return self.serverapp
+
+    @property
+    def events(self) -> EventLogger:
+        """Where events go."""
+        assert self.server.event_logger is not None
+        return self.server.event_logger
+
+    def _emit(self, data: dict[str, Any]) -> None:
+        self.events.emit(schema_id=SCHEMA_ID, data=data)
+
+    def initialize_handlers(self) -> None:
+        """Register the endpoints; ``openapi.yaml`` describes them."""
+        for module in (status, jobs, logs, files, forms):
+            self.handlers.extend((PREFIX + path, handler) for path, handler in module.ENDPOINTS)
+
+    def initialize_settings(self) -> None:
+        """Register the events and begin to watch."""
+        schema = Path(__file__).with_name("events") / "job.yaml"
+        if SCHEMA_ID not in self.events.schemas:
+            self.events.register_event_schema(schema)
+        self.server.io_loop.add_callback(self.watcher.start)
+
+    async def stop_extension(self) -> None:
+        """End with the server."""
+        await self.watcher.stop()
+        for pool in (self.heavy, self.quick):
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,387 @@
+"""One JSON Schema for every form: what can be asked for, with what is there now as defaults.
+
+The schema is `JobSpec`'s own, joined with the notebook's typed parameters and with the options of
+every backend. JupyterLab and the ipywidgets form draw what is in it and know no field by name.
+
+Keywords of our own, all of which a reader may ignore: ``x-groups`` (the form's sections, in order),
+``x-group`` (a field's section), ``x-widget`` (``lines``, ``json``, ``environment``, ``backend``),
+``x-disabled`` (why a field or a choice cannot be used here), ``x-placeholder``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import SpecError
+from .runtime.parameters import to_json_schema
+from .spec import JobSpec
+
+if TYPE_CHECKING:
+    from .backends.base import Availability, Backend, Capabilities
+    from .runtime.parameters import Parameter
+
+#: The sections of a form: id, title, whether it is unfolded.
+GROUPS = (
+    ("parameters", "Parameters", True),
+    ("where", "Where to run", True),
+    ("resources", "Resources", True),
+    ("environment", "Environment variables", False),
+    ("requirements", "Requirements", False),
+    ("advanced", "Advanced", False),
+)
+
+#: Fields in the order of the form: name, section, title. Fields of `JobSpec` that are not here are
+#: appended to the last section, so that a new one is in every form at once.
+_LAYOUT = (
+    ("name", "where", "Name"),
+    ("backend", "where", "Where"),
+    ("cpus", "resources", "CPU cores"),
+    ("memory", "resources", "Memory"),
+    ("gpus", "resources", "GPUs"),
+    ("time_limit", "resources", "Time limit"),
+    ("priority", "resources", "Priority"),
+    ("requirements", "requirements", "What start.sh installs"),
+    ("max_restarts", "advanced", "Restarts"),
+    ("grace_period", "advanced", "Grace period"),
+    ("kernel", "advanced", "Kernel"),
+    ("image", "advanced", "Image"),
+    ("workspace", "advanced", "Workspace"),
+    ("snapshot", "advanced", "Snapshot workspace files"),
+    ("checkpoints", "advanced", "Save variables between cells"),
+    ("checkpoint_interval", "advanced", "Seconds between snapshots"),
+)
+#: Fields that are not drawn as such.
+_SPECIAL = {
+    *("schema_version", "notebook", "parameters", "arguments", "env", "secret_env", "options"),
+    *("requirements_text",),
+}
+#: Fields that a person writes with a unit.
+_MEMORY_FIELDS = {"memory"}
+_DURATION_FIELDS = {"time_limit", "grace_period"}
+_MEMORY_PATTERN = r"^\s*[0-9]*\.?[0-9]+\s*[kKmMgGtT]?[iI]?[bB]?\s*$"
+_DURATION_PATTERN = (
+    r"^\s*(([0-9]*\.?[0-9]+\s*[sSmMhHdD]?\s*)+|([0-9]+-)?([0-9]+:)?[0-9]+:[0-9]+)\s*$"
+)
+#: Field -> the capability without which it has no effect.
+_NEEDS = {"gpus": "gpus", "memory": "memory", "image": "image", "priority": "priority"}
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """One backend as a form shows it."""
+
+    name: str
+    title: str
+    usable: bool
+    reason: str
+    #: Field -> why this backend has no use for it.
+    disabled: Mapping[str, str]
+    #: JSON Schema of the backend's own options.
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, backend: Backend, availability: Availability) -> BackendChoice:
+        """Describe `backend`, which answered `availability`."""
+        return cls(
+            name=backend.name,
+            title=backend.title,
+            usable=availability.usable,
+            reason=availability.reason,
+            disabled=_disabled(backend.capabilities()),
+            options=_plain(backend.options_model().model_json_schema()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "usable": self.usable,
+            "reason": self.reason,
+            "disabled": dict(self.disabled),
+            "options": dict(self.options),
+        }
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form: its schema and the values it opens with."""
+
+    schema: dict[str, Any]
+    data: dict[str, Any]
+    backends: list[BackendChoice] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "schema": self.schema,
+            "data": self.data,
+            "backends": [choice.to_dict() for choice in self.backends],
+        }
+
+
+def build(
+    spec: JobSpec,
+    parameters: Sequence[Parameter],
+    backends: Sequence[BackendChoice],
+    *,
+    requirements: str = "",
+    candidates: Sequence[Parameter] = (),
+) -> Form:
+    """Make the form for one notebook.
+
+    Parameters
+    ----------
+    spec
+        What the form opens with; workspace and name are filled in.
+    parameters
+        The notebook's parameters; without any, the form asks for arguments as text.
+    backends
+        All backends, usable or not.
+    requirements
+        What would be installed, as text.
+    candidates
+        What could be parameters in a notebook that has no cell tagged so.
+    """
+    model = _plain(JobSpec.model_json_schema())["properties"]
+    chosen = next((choice for choice in backends if choice.name == spec.backend), None)
+    properties: dict[str, Any] = {}
+    if parameters:
+        properties["parameters"] = _parameters(parameters)
+    else:
+        properties["arguments"] = _arguments(candidates)
+    placed = {name for name, _, _ in _LAYOUT}
+    rest = [(name, "advanced", "") for name in model if name not in placed | _SPECIAL]
+    for name, group, title in (*_LAYOUT, *rest):
+        if name in model:
+            properties[name] = _field(name, title, group, model[name], chosen)
+        if name == "backend":
+            properties[name].update(_backend_choices(backends))
+            if chosen is not None and chosen.options.get("properties"):
+                properties["options"] = {**chosen.options, "title": "", "x-group": "where"}
+    properties["requirements"] = _requirements()
+    properties["env"] = _environment(model["env"])
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": ["parameters"] if parameters and any(p.required for p in parameters) else [],
+        "x-groups": [{"id": i, "title": title, "open": is_open} for i, title, is_open in GROUPS],
+    }
+    data = from_spec(spec, has_parameters=bool(parameters), requirements=requirements)
+    if parameters:
+        data["parameters"] = {
+            **{p.name: p.default for p in parameters if _has_shown_default(p)},
+            **data["parameters"],
+        }
+    return Form(schema, data, list(backends))
+
+
+def from_spec(spec: JobSpec, *, has_parameters: bool, requirements: str = "") -> dict[str, Any]:
+    """Return the form's values for a spec that exists."""
+    import shlex
+
+    plain = spec.model_dump(mode="json", exclude=_SPECIAL, exclude_none=True)
+    plain.pop("requirements", None)
+    for name in _MEMORY_FIELDS & plain.keys():
+        plain[name] = format_memory(plain[name])
+    for name in _DURATION_FIELDS & plain.keys():
+        plain[name] = format_duration(plain[name])
+    plain["options"] = dict(spec.options)
+    plain["env"] = [{"name": name, "value": value} for name, value in spec.env.items()]
+    plain["env"] += [{"name": name, "value": "", "secret": True} for name in spec.secret_env]
+    plain["requirements"] = requirements
+    if has_parameters:
+        plain["parameters"] = dict(spec.parameters)
+    else:
+        plain["arguments"] = shlex.join(spec.arguments)
+    return plain
+
+
+def to_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Turn a form's values into fields of `JobSpec` and the values of secret variables.
+
+    The notebook is not in a form; the caller adds it.
+
+    Raises
+    ------
+    SpecError
+        If a value cannot be read.
+    """
+    import shlex
+
+    fields_ = {name: value for name, value in data.items() if value not in (None, "")}
+    fields_.pop("requirements", None)
+    if isinstance(fields_.get("arguments"), str):
+        try:
+            fields_["arguments"] = shlex.split(fields_["arguments"])
+        except ValueError as error:
+            raise SpecError(f"arguments: {error}; close every quotation mark") from error
+    env, secrets = _split_environment(fields_.pop("env", []))
+    fields_["env"] = env
+    fields_["secret_env"] = sorted(secrets)
+    return fields_, secrets
+
+
+def _split_environment(rows: object) -> tuple[dict[str, str], dict[str, str]]:
+    if isinstance(rows, Mapping):
+        return {str(name): str(value) for name, value in rows.items()}, {}
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise SpecError("env: expected a list of variables, each with a name and a value")
+    env: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    for row in rows:
+        name, value = str(row.get("name") or "").strip(), str(row.get("value") or "")
+        if not name and not value:
+            continue  # a row that was added and left empty
+        if name in env or name in secrets:
+            raise SpecError(f"env: {name} is given twice")
+        (secrets if row.get("secret") else env)[name] = value
+    return env, secrets
+
+
+def format_memory(size: int) -> str:
+    """Write bytes as a person would: ``4G``, ``512Mi``, or the bare number."""
+    for units in (
+        (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20)),
+        (("T", 10**12), ("G", 10**9), ("M", 10**6)),
+    ):
+        for unit, factor in units:
+            if size >= factor and size % factor == 0:
+                return f"{size // factor}{unit}"
+    return str(size)
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as a person would: ``90s``, ``1h30m``, ``2d``."""
+    if seconds != int(seconds):
+        return f"{seconds:g}s"
+    rest, parts = int(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+# -- the parts of the schema -----------------------------------------------------------------------
+
+
+def _parameters(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    schema = to_json_schema(parameters)
+    for parameter in parameters:
+        own = schema["properties"][parameter.name]
+        if parameter.kind in ("list", "dict"):
+            own["x-widget"] = "json"
+        if parameter.default_source:
+            own["x-placeholder"] = parameter.default_source
+    return {**schema, "title": "", "x-group": "parameters"}
+
+
+def _has_shown_default(parameter: Parameter) -> bool:
+    return "default" in parameter.to_json_schema() and parameter.default is not None
+
+
+def _arguments(candidates: Iterable[Parameter]) -> dict[str, Any]:
+    names = [parameter.name for parameter in candidates]
+    hint = "Passed on as sys.argv[1:], written as on a command line."
+    if names:
+        hint += (
+            f" To set {', '.join(names[:4])}{' …' if len(names) > 4 else ''} here instead, add the "
+            "tag “parameters” to the first code cell."
+        )
+    return {
+        "type": "string",
+        "title": "Arguments",
+        "description": hint,
+        "x-group": "parameters",
+        "x-placeholder": "--epochs=30 --verbose",
+    }
+
+
+def _field(
+    name: str, title: str, group: str, model: Mapping[str, Any], chosen: BackendChoice | None
+) -> dict[str, Any]:
+    schema = {key: value for key, value in model.items() if key not in ("anyOf", "title")}
+    options = [option for option in model.get("anyOf", ()) if option.get("type") != "null"]
+    if options:
+        schema = {**options[0], **schema}
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    if name in _MEMORY_FIELDS | _DURATION_FIELDS:
+        is_memory = name in _MEMORY_FIELDS
+        for keyword in ("exclusiveMinimum", "default"):
+            schema.pop(keyword, None)
+        schema["type"] = "string"
+        schema["pattern"] = _MEMORY_PATTERN if is_memory else _DURATION_PATTERN
+        schema["x-placeholder"] = "e.g. 4G" if is_memory else "e.g. 12h"
+    schema.pop("format", None)  # "path" is none of the formats a validator knows
+    schema["title"] = title or name.replace("_", " ").capitalize()
+    schema["x-group"] = group
+    if chosen is not None and name in chosen.disabled:
+        schema["x-disabled"] = chosen.disabled[name]
+    return schema
+
+
+def _backend_choices(backends: Sequence[BackendChoice]) -> dict[str, Any]:
+    choices: list[dict[str, Any]] = []
+    for backend in backends:
+        choice: dict[str, Any] = {"const": backend.name, "title": backend.title}
+        if not backend.usable:
+            choice["x-disabled"] = backend.reason
+        choices.append(choice)
+    return {"oneOf": choices, "x-widget": "backend"}
+
+
+def _requirements() -> dict[str, Any]:
+    return {
+        "type": "string",
+        "title": "What start.sh installs",
+        "description": "One requirement on a line, as in requirements.txt.",
+        "x-group": "requirements",
+        "x-widget": "lines",
+    }
+
+
+def _environment(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "array",
+        "title": "",
+        "description": model.get("description", ""),
+        "x-group": "environment",
+        "x-widget": "environment",
+        "items": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "title": "Name"},
+                "value": {"type": "string", "title": "Value"},
+                "secret": {
+                    "type": "boolean",
+                    "title": "Secret",
+                    "description": "The value is handed to the backend and is in no file.",
+                },
+            },
+        },
+    }
+
+
+def _disabled(capabilities: Capabilities) -> dict[str, str]:
+    reasons = {name: getattr(capabilities, need) for name, need in _NEEDS.items()}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema with its references put in place."""
+    definitions = schema.get("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            if "$ref" in node:
+                target = definitions[str(node["$ref"]).rpartition("/")[2]]
+                return resolve({**target, **{k: v for k, v in node.items() if k != "$ref"}})
+            return {key: resolve(value) for key, value in node.items() if key != "$defs"}
+        return [resolve(value) for value in node] if isinstance(node, list) else node
+
+    resolved: dict[str, Any] = resolve(schema)
+    return resolved
