@@ -106,6 +106,8 @@ class Observation:
         Number of the newest attempt, 0 before the first.
     position
         0-based place in the queue, where the scheduler tells it.
+    priority
+        Priority, where it may have changed since the submit.
     """
 
     state: State
@@ -114,6 +116,7 @@ class Observation:
     exit_code: int | None = None
     attempt: int | None = None
     position: int | None = None
+    priority: int | None = None
 
 
 @runtime_checkable

@@ -34,6 +34,11 @@ def write_handle(paths: JobPaths, handle: str) -> None:
     temporary.replace(paths.root / HANDLE)
 
 
+def handed_over(paths: JobPaths) -> bool:
+    """Whether the job's backend has had it."""
+    return (paths.root / HANDLE).exists() or bool(paths.existing_attempts())
+
+
 def read_row(paths: JobPaths) -> Row | None:
     """Return what a job directory tells of its job, or None if it is not one we can read."""
     record = read_record(paths)

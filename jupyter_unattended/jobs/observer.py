@@ -102,6 +102,7 @@ class Observer:
             since=since,
             exit_code=seen.exit_code,
             attempt=row.attempt if seen.attempt is None else seen.attempt,
+            priority=row.priority if seen.priority is None else seen.priority,
             submitter=None,
         )
         if seen.state.is_final:

@@ -1,0 +1,443 @@
+"""What the agent does: start queued jobs, watch them, stop them, and say what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...errors import StoreError
+from ...jobs import aftermath, attempts, history, journal
+from ...jobs.states import State
+from . import launch as launching
+from . import machine, outcome, processes, scheduling
+from .processes import Process
+from .queue import Entry, LocalQueue, secrets_file
+
+#: How often a starting job's journal is looked at, in seconds.
+_STARTING = 0.1
+#: How often memory is looked at where there is a limit, and things that hang, in seconds.
+_WATCHING = 1.0
+#: Time for start.sh to note the exit code after everything else was killed, in seconds.
+_LAST_NOTE = 2.0
+#: How long a launch of which nothing is found may be a child between fork and exec, in seconds.
+_BIRTH = 3.0
+
+
+class Supervisor:
+    """Tends all jobs of this host's queue.
+
+    Everything it needs to know is in the queue and in the job directories, so that another one can
+    go on where it stopped; what it keeps in memory only makes it faster.
+
+    Parameters
+    ----------
+    queue, state_dir
+        The queue and where it is.
+    log
+        Where to say what went wrong.
+    """
+
+    def __init__(self, queue: LocalQueue, state_dir: Path, log: Callable[[str], None]) -> None:
+        self._queue = queue
+        self._state_dir = state_dir
+        self._log = log
+        self._boot = processes.boot_id()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._seen: set[str] = set()
+        self._orphans: dict[str, float] = {}
+        self._told_to_stop: set[str] = set()
+        self._not_before = 0.0
+        self._devices: tuple[str, ...] | None = None
+        self.pidfds: dict[int, str] = {}
+
+    def step(self) -> float:
+        """Do what is to be done now; return in how many seconds to look again at the latest."""
+        soon = 60.0
+        active = self._queue.active()
+        for entry in active:
+            soon = min(soon, self._guarded(entry, self._tend))
+        for entry in self._queue.preempted():
+            soon = min(soon, self._guarded(entry, self._requeue))
+        self._watch(active)
+        return min(soon, self._schedule())
+
+    def _guarded(self, entry: Entry, act: Callable[[Entry], float]) -> float:
+        """Run `act`; a full disk or a job directory that is gone must not stop the others."""
+        try:
+            return act(entry)
+        except (StoreError, OSError) as error:
+            self._log(f"{entry.id}: {error}; trying again")
+            return 2.0
+
+    # -- watching ----------------------------------------------------------------------------------
+
+    def _tend(self, entry: Entry) -> float:
+        process = self._process(entry)
+        if process is None:
+            if entry.pid is None and time.time() - (entry.launched or 0) < _BIRTH:
+                return 0.5
+            return self._end(entry)
+        self._seen.add(entry.id)
+        now = time.time()
+        soon = _WATCHING if entry.memory or entry.stopping else 60.0
+        if entry.state == State.STARTING:
+            self._look_for_start(entry)
+            if entry.state == State.STARTING:
+                # Quick at first; installing requirements may take minutes.
+                age = now - (entry.launched or now)
+                soon = min(soon, max(_STARTING, min(age / 20, 1.0)))
+        if entry.wanted in ("cancel", "pause") and entry.stopping not in ("cancel", entry.wanted):
+            self._stop(entry, entry.wanted, "")
+        elif entry.stopping is None:
+            if entry.time_limit is not None:
+                left = entry.time_limit - entry.run_seconds - (now - (entry.launched or now))
+                if left <= 0:
+                    self._stop(entry, "time-limit", outcome.over_time(entry.time_limit))
+                soon = min(soon, max(left, 0.05))
+            if entry.memory is not None:
+                self._check_memory(entry, entry.memory)
+        elif entry.id not in self._told_to_stop:
+            # The agent before this one died between noting and telling.
+            self._tell_to_stop(entry, process)
+        if entry.kill_at is not None:
+            if now >= entry.kill_at:
+                self._kill(entry, process, now)
+            soon = min(soon, max(entry.kill_at - now, 0.2))
+        return soon
+
+    def _process(self, entry: Entry) -> Process | None:
+        """Return start.sh's process if it is alive."""
+        child = self._children.get(entry.id)
+        if child is not None and child.poll() is not None:
+            return None
+        if entry.boot != self._boot:
+            return None
+        if entry.pid is None:
+            found = processes.of_launch(entry.launch or "")
+            # The first of its session is start.sh; without it, the rest are orphans.
+            leader = next((p for p in found if p.pid == p.session), None)
+            if leader is not None:
+                self._queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
+                entry.pid, entry.pid_start = leader.pid, leader.start
+            return leader
+        process = processes.look(entry.pid)
+        return process if process is not None and process.start == entry.pid_start else None
+
+    def _look_for_start(self, entry: Entry) -> None:
+        self._find_attempt(entry)
+        paths = entry.paths
+        if entry.attempt and (
+            journal.has_started(paths.journal, entry.attempt)
+            # A start.sh that the user wrote has no journal.
+            or (paths.user_start_script.exists() and paths.attempt(entry.attempt).record.exists())
+        ):
+            self._enter(entry, State.RUNNING, "", was=State.STARTING)
+
+    def _find_attempt(self, entry: Entry) -> bool:
+        """Learn the number of the attempt that this launch is; start.sh gives it."""
+        for paths in reversed(entry.paths.existing_attempts()):
+            record = attempts.record(paths)
+            if record.get("pid") == entry.pid and record.get("pid_start") == entry.pid_start:
+                if entry.attempt != paths.number:
+                    self._queue.set(entry.id, attempt=paths.number)
+                    entry.attempt = paths.number
+                return True
+        return False
+
+    def _check_memory(self, entry: Entry, limit: int) -> None:
+        own = processes.of_launch(entry.launch or "", entry.pid)
+        used = processes.memory(own, limit)
+        if used > limit:
+            self._stop(entry, "memory", outcome.over_memory(limit, used), at_once=True)
+
+    # -- stopping ----------------------------------------------------------------------------------
+
+    def _stop(self, entry: Entry, cause: str, reason: str, *, at_once: bool = False) -> None:
+        now = time.time()
+        kill_at = entry.kill_at or (now if at_once else now + entry.grace_period)
+        first = entry.stopping is None
+        self._queue.set(
+            entry.id, stopping=cause, stop_reason=reason or entry.stop_reason, kill_at=kill_at
+        )
+        entry.stopping, entry.stop_reason, entry.kill_at = cause, reason, kill_at
+        if cause == "pause" and entry.state != State.PAUSING:
+            self._enter(entry, State.PAUSING, "")
+        if first and not at_once:
+            process = self._process(entry)
+            if process is not None:
+                self._tell_to_stop(entry, process)
+
+    def _tell_to_stop(self, entry: Entry, process: Process) -> None:
+        # To start.sh only, which forwards it: everything else of the job is the notebook's own.
+        process.send(signal.SIGTERM)
+        self._told_to_stop.add(entry.id)
+
+    def _kill(self, entry: Entry, start_script: Process, now: float) -> None:
+        """End everything of the launch; start.sh last, so that it can note the exit code."""
+        own = processes.of_launch(entry.launch or "", start_script.pid)
+        processes.kill_all([process for process in own if process.pid != start_script.pid])
+        if now >= (entry.kill_at or now) + _LAST_NOTE:
+            start_script.send(signal.SIGKILL)
+
+    # -- ending ------------------------------------------------------------------------------------
+
+    def _end(self, entry: Entry) -> float:
+        """Settle a job whose start.sh is gone, once everything else of it is gone too."""
+        child = self._children.get(entry.id)
+        code = child.returncode if child is not None and child.returncode >= 0 else None
+        if not self._sweep(entry, patient=code is None):
+            return 0.2
+        found = self._find_attempt(entry)
+        if code is None and found:
+            code = self._noted_code(entry)
+        ended = time.time()
+        why = self._why(entry, code, found)
+        if found:
+            ended = self._close_attempt(entry, code, why) or ended
+        run_seconds = entry.run_seconds + max(0.0, ended - (entry.launched or ended))
+        # In one transaction: what a person asks for meanwhile comes before it or after it.
+        with self._queue.transaction():
+            fresh = self._queue.get(entry.id)
+            if fresh is not None:
+                self._settle(fresh, outcome.decide(fresh, code, why, run_seconds), run_seconds)
+        if entry.launch:
+            launching.clear(self._state_dir, entry.launch)
+        self._children.pop(entry.id, None)
+        self._seen.discard(entry.id)
+        self._told_to_stop.discard(entry.id)
+        return 60.0
+
+    def _sweep(self, entry: Entry, *, patient: bool) -> bool:
+        """End what outlived start.sh; return whether nothing is left.
+
+        If start.sh was killed the notebook may still be saving (it was told by the kernel), and
+        gets its grace period; after an end of its own, stragglers get a moment.
+        """
+        session = entry.pid if entry.id in self._seen else None
+        if session is not None:
+            leader = processes.look(session)
+            if leader is not None and leader.start != entry.pid_start:
+                session = None  # The id is somebody else's by now.
+        left = processes.of_launch(entry.launch or "", session) if entry.launch else []
+        if not left:
+            self._orphans.pop(entry.id, None)
+            return True
+        now = time.time()
+        if entry.id not in self._orphans:
+            grace = entry.grace_period if patient else min(entry.grace_period, 2.0)
+            deadline = now + grace
+            if entry.kill_at is not None:
+                deadline = max(now, min(deadline, entry.kill_at))
+            self._orphans[entry.id] = deadline
+            processes.kill_all(left, signal.SIGTERM)
+        elif now >= self._orphans[entry.id]:
+            processes.kill_all(left)
+        return False
+
+    def _noted_code(self, entry: Entry) -> int | None:
+        """Return the exit code that start.sh or, before it was killed, the notebook noted."""
+        noted = attempts.record(entry.paths.attempt(entry.attempt)).get("exit_code")
+        if noted is None:
+            finished = journal.last_event(entry.paths.journal, "finished", entry.attempt)
+            noted = finished.get("exit_code") if finished else None
+        return noted if isinstance(noted, int) else None
+
+    def _why(self, entry: Entry, code: int | None, attempt_found: bool) -> str:
+        if attempt_found:
+            return aftermath.explain(entry.paths, entry.attempt, code)
+        said = launching.last_words(self._state_dir, entry.launch) if entry.launch else ""
+        if said:
+            return f"start.sh did not get far: {said}"
+        return aftermath.VANISHED if code is None else aftermath.describe_code(code)
+
+    def _close_attempt(self, entry: Entry, code: int | None, why: str) -> float | None:
+        """Return when the attempt ended; say it in its stead if it could not."""
+        paths = entry.paths.attempt(entry.attempt)
+        record = attempts.record(paths)
+        ended = record.get("ended")
+        if isinstance(ended, (int, float)):
+            return float(ended)
+        record.update(ended=time.time(), reason=why)
+        if code is not None:
+            record["exit_code"] = code
+        temporary = paths.record.with_name(".attempt.json.agent")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+            temporary.replace(paths.record)
+        return None
+
+    def _settle(self, entry: Entry, end: outcome.Outcome, run_seconds: float) -> None:
+        columns = {
+            "run_seconds": run_seconds, "wanted": None, "stopping": None, "stop_reason": None,
+            "kill_at": None, "launch": None, "pid": None, "pid_start": None, "devices": None,
+            "exit_code": end.exit_code,
+        }  # fmt: skip
+        if end.restarted:
+            self._note(entry, State.PREEMPTED, end.reason, time.time(), None)
+            columns["restarts"] = entry.restarts + 1
+            reason = f"restart {entry.restarts + 1} of at most {entry.max_restarts}: {end.reason}"
+            self._enter(entry, State.QUEUED, reason, **columns)
+        else:
+            self._enter(entry, end.state, end.reason, **columns)
+        if end.state.is_final:
+            with contextlib.suppress(OSError):
+                secrets_file(self._state_dir, entry.id).unlink(missing_ok=True)
+
+    def _requeue(self, entry: Entry) -> float:
+        self._enter(entry, State.QUEUED, entry.reason)
+        return 0.0
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def _schedule(self) -> float:
+        if time.time() < self._not_before:
+            return self._not_before - time.time()
+        queue = self._queue.queued(limit=200)
+        if not queue:
+            return 60.0
+        active = self._queue.active()
+        total = self._total(any(entry.gpus for entry in queue + active))
+        free = total
+        for entry in active:
+            free = free - entry.needs
+        fitting = []
+        for entry in queue:
+            if total.holds(entry.needs):
+                fitting.append(entry)
+            else:
+                self._guarded(entry, self._refuse)
+        choice = scheduling.choose(
+            [scheduling.Waiting(e.id, e.priority, e.needs, e.passed) for e in fitting], free
+        )
+        entries = {entry.id: entry for entry in fitting}
+        taken = {d for entry in active for d in (entry.devices or "").split(",") if d}
+        soon = 60.0
+        for job_id in choice.start:
+            entry = entries[job_id]
+            devices = [d for d in self._devices or () if d not in taken][: entry.gpus]
+            taken.update(devices)
+            soon = min(soon, self._guarded(entry, lambda e, d=devices: self._launch(e, d)))  # type: ignore[misc]
+        if choice.head is not None and choice.passed_by:
+            with contextlib.suppress(StoreError):
+                passed = entries[choice.head].passed + choice.passed_by
+                self._queue.set(choice.head, passed=passed)
+        return soon
+
+    def _total(self, gpus: bool) -> machine.Resources:
+        if gpus and self._devices is None:
+            self._devices = machine.devices()
+        return machine.Resources(machine.cpus(), machine.memory(), len(self._devices or ()))
+
+    def _refuse(self, entry: Entry) -> float:
+        reason = lacking(entry.needs, self._total(bool(entry.gpus)))
+        self._enter(entry, State.FAILED, reason)
+        return 0.0
+
+    def _launch(self, entry: Entry, devices: list[str]) -> float:
+        launch = launching.new_launch(entry.id)
+        existing = entry.paths.existing_attempts()
+        now = time.time()
+        with self._queue.transaction():
+            fresh = self._queue.get(entry.id)
+            if fresh is None or fresh.state != State.QUEUED:
+                return 60.0
+            self._queue.enter(
+                entry.id, State.STARTING, "", now, launch=launch, launched=now, boot=self._boot,
+                pid=None, pid_start=None, devices=",".join(devices), stopping=None, kill_at=None,
+                stop_reason=None, wanted=None, passed=0, exit_code=None,
+                attempt=existing[-1].number if existing else 0,
+            )  # fmt: skip
+        self._note(entry, State.STARTING, "", now, None)
+        try:
+            variables = launching.environment(self._queue, self._state_dir, entry, launch, devices)
+            child = launching.start(self._state_dir, entry, launch, variables)
+        except launching.LaunchError as error:
+            self._enter(entry, State.FAILED, str(error), launch=None, devices=None)
+            return 0.0
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ENOMEM):
+                self._not_before = time.time() + 5.0
+                self._enter(entry, State.QUEUED, str(error.strerror), launch=None, devices=None)
+                return 5.0
+            reason = f"start.sh cannot be started ({error.strerror or error})"
+            self._enter(entry, State.FAILED, reason, launch=None, devices=None)
+            return 0.0
+        self._children[entry.id] = child
+        self._seen.add(entry.id)
+        process = processes.look(child.pid)
+        # If this cannot be written, or the agent dies here, the launch's name finds it again.
+        if process is not None:
+            self._queue.set(entry.id, pid=process.pid, pid_start=process.start)
+        else:
+            self._queue.set(entry.id, pid=child.pid, pid_start=0)
+        return _STARTING
+
+    # -- saying ------------------------------------------------------------------------------------
+
+    def _enter(
+        self, entry: Entry, state: State, reason: str, was: State | None = None, **columns: object
+    ) -> None:
+        """Change a job's state: in history.jsonl, then in the queue.
+
+        If the agent dies in between, the next one comes to the same end and notes it again, which
+        readers of the history put together; the other way round a change could be missing.
+        """
+        now = time.time()
+        code = columns.get("exit_code")
+        self._note(entry, state, reason, now, code if isinstance(code, int) else None)
+        self._queue.enter(entry.id, state, reason, now, was, **columns)
+        entry.state, entry.reason = state.value, reason
+
+    def _note(
+        self, entry: Entry, state: State, reason: str, at: float, exit_code: int | None
+    ) -> None:
+        # The attempt that a queued or starting job will be has no number yet.
+        number = None if state in (State.QUEUED, State.STARTING) else entry.attempt or None
+        text = history.line(state, reason, by="agent", at=at, attempt=number, exit_code=exit_code)
+        try:
+            history.append(entry.paths.history, text)
+        except OSError as error:
+            self._log(f"{entry.id}: {entry.paths.history} cannot be written ({error.strerror})")
+
+    # -- waking up ---------------------------------------------------------------------------------
+
+    def _watch(self, active: list[Entry]) -> None:
+        """Keep a descriptor for every process, by which the agent hears of its end at once."""
+        if not hasattr(os, "pidfd_open"):
+            return
+        wanted = {entry.id: entry.pid for entry in active if entry.pid}
+        watched = set(self.pidfds.values())
+        for descriptor, job_id in list(self.pidfds.items()):
+            if job_id not in wanted:
+                self.drop(descriptor)
+        for job_id, pid in wanted.items():
+            if job_id not in watched:
+                with contextlib.suppress(OSError):
+                    self.pidfds[os.pidfd_open(pid)] = job_id
+
+    def drop(self, descriptor: int) -> None:
+        """Close the descriptor of a process that has ended."""
+        self.pidfds.pop(descriptor, None)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def lacking(needs: machine.Resources, total: machine.Resources) -> str:
+    """Say what a machine lacks for a job, with figures; empty if it lacks nothing."""
+    if needs.cpus > total.cpus:
+        return f"asks for {needs.cpus:g} CPU cores; this machine has {total.cpus:g} for jobs"
+    if needs.memory > total.memory:
+        return (
+            f"asks for {outcome.size(needs.memory)} of memory; this machine has "
+            f"{outcome.size(total.memory)}"
+        )
+    if needs.gpus > total.gpus:
+        return f"asks for {needs.gpus} GPUs; this machine has {total.gpus}"
+    return ""
