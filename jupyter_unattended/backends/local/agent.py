@@ -33,7 +33,7 @@ _LOG_SIZE = 1 << 20
 
 
 class Log:
-    """The agent's log: two files of at most a megabyte, and silence where they cannot be written."""
+    """The agent's log: two files of a megabyte, and silence where they cannot be written."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

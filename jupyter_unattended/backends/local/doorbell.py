@@ -50,7 +50,7 @@ def is_alive(state_dir: Path) -> bool:
 
 
 def take_lock(state_dir: Path) -> int | None:
-    """Take the agent's lock; None if somebody has it. It is held until its descriptors are closed."""
+    """Take the agent's lock until its descriptors are closed; None if somebody has it."""
     path = lock_path(state_dir)
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

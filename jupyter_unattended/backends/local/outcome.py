@@ -1,4 +1,4 @@
-"""What becomes of a job when an attempt has ended: a decision from evidence, without side effects."""
+"""What becomes of a job when an attempt has ended: a decision from evidence, nothing else."""
 
 from __future__ import annotations
 
@@ -86,11 +86,8 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Write an amount of memory as people do."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            break
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
         amount /= 1024
-    else:
-        unit = "TiB"
-    return f"{amount:.4g} {unit}"
+        del units[0]
+    return f"{amount:.4g} {units[0]}"

@@ -81,19 +81,18 @@ def of_launch(launch: str, session: int | None = None) -> list[Process]:
     return found
 
 
-def in_directory(job_directory: str) -> list[tuple[Process, str]]:
-    """Return the living processes whose environment names this job directory, with their launch."""
-    mark = f"UNATTENDED_JOB_DIR={job_directory}".encode()
-    found = []
+def launches_of(job_id: str, job_directory: str) -> set[str]:
+    """Return the launches of a job that have living processes."""
+    directory = f"UNATTENDED_JOB_DIR={job_directory}".encode()
+    prefix = f"{LAUNCH}=".encode()
+    own = prefix + f"{job_id}.".encode()
+    found = set()
     for pid in _pids():
         variables = _environment(pid)
-        if mark in variables and (process := look(pid)) is not None:
-            launch = next(
-                (v.split(b"=", 1)[1].decode() for v in variables if v.startswith(b"UNATTENDED_LAUNCH=")),
-                "",
-            )  # fmt: skip
-            found.append((process, launch))
-    return found
+        launch = next((v for v in variables if v.startswith(prefix)), b"")
+        if (directory in variables or launch.startswith(own)) and look(pid) is not None:
+            found.add(launch[len(prefix) :].decode())
+    return found - {""}
 
 
 def memory(processes: list[Process], enough: int) -> int:
@@ -121,7 +120,7 @@ def boot_id() -> str:
 def namespace() -> str:
     """Return what tells apart containers on one machine: process ids mean nothing across it."""
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
 
@@ -137,7 +136,7 @@ def _pids() -> list[int]:
         import psutil
 
         return psutil.pids()
-    return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]
+    return [int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdecimal()]
 
 
 def _environment(pid: int) -> list[bytes]:

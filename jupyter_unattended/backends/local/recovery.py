@@ -72,8 +72,7 @@ def _find_process(job: JobRef, entry: Entry) -> None:
         entry.boot = record.get("boot_id") or entry.boot
         entry.launched = record.get("started") or entry.launched
     # Without the queue, the launch is only known to its processes.
-    for _, launch in processes.in_directory(str(job.paths.root)):
-        entry.launch = launch or entry.launch
+    entry.launch = next(iter(processes.launches_of(job.job_id, str(job.paths.root))), None)
     if entry.state == State.PAUSING:
         entry.wanted = "pause"
 

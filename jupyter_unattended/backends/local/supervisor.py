@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...errors import StoreError
 from ...jobs import aftermath, attempts, history, journal
@@ -274,7 +275,7 @@ class Supervisor:
         return None
 
     def _settle(self, entry: Entry, end: outcome.Outcome, run_seconds: float) -> None:
-        columns = {
+        columns: dict[str, Any] = {
             "run_seconds": run_seconds, "wanted": None, "stopping": None, "stop_reason": None,
             "kill_at": None, "launch": None, "pid": None, "pid_start": None, "devices": None,
             "exit_code": end.exit_code,
