@@ -79,7 +79,7 @@ class Agent:
             finally:
                 listener.close()
                 doorbell.socket_path(self._state_dir).unlink(missing_ok=True)
-                os.close(lock)
+                doorbell.release_lock(self._state_dir, lock)
             # Whoever submitted while the lock was still held relied on this agent.
             again = None if self._ending else self._take_up_again()
             if again is None:

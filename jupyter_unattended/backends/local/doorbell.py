@@ -66,6 +66,12 @@ def take_lock(state_dir: Path) -> int | None:
         os.close(lock)
 
 
+def release_lock(state_dir: Path, lock: int) -> None:
+    """Give the lock back; its file goes, which `take_lock` expects."""
+    lock_path(state_dir).unlink(missing_ok=True)
+    os.close(lock)
+
+
 def listen(state_dir: Path) -> socket.socket:
     """Return the agent's socket, bound; only for who holds the lock."""
     path = socket_path(state_dir)

@@ -46,13 +46,13 @@ def decide(entry: Entry, code: int | None, why: str, run_seconds: float) -> Outc
     if cause in ("time-limit", "memory"):
         return Outcome(State.FAILED, entry.stop_reason or why, code)
     if was_stopped and entry.wanted == "cancel":
-        return Outcome(State.CANCELLED, entry.stop_reason or "cancelled", code)
+        return Outcome(State.CANCELLED, entry.stop_reason or "", code)
     if was_stopped and cause == "pause":
         if entry.wanted == "queue":
             return Outcome(State.QUEUED, "resumed", None)
-        return Outcome(State.PAUSED, entry.stop_reason or "paused", code)
+        return Outcome(State.PAUSED, entry.stop_reason or "", code)
     if was_stopped and cause == "cancel":
-        return Outcome(State.CANCELLED, entry.stop_reason or "cancelled", code)
+        return Outcome(State.CANCELLED, entry.stop_reason or "", code)
     if code in (None, STOPPED, _KILLED):
         if entry.time_limit is not None and run_seconds >= entry.time_limit:
             return Outcome(State.FAILED, over_time(entry.time_limit), code)

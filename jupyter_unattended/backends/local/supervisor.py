@@ -132,9 +132,8 @@ class Supervisor:
         return process if process is not None and process.start == entry.pid_start else None
 
     def _look_for_start(self, entry: Entry) -> None:
-        self._find_attempt(entry)
         paths = entry.paths
-        if entry.attempt and (
+        if self._find_attempt(entry) and (
             journal.has_started(paths.journal, entry.attempt)
             # A start.sh that the user wrote has no journal.
             or (paths.user_start_script.exists() and paths.attempt(entry.attempt).record.exists())
@@ -170,7 +169,9 @@ class Supervisor:
         entry.stopping, entry.stop_reason, entry.kill_at = cause, reason, kill_at
         if cause == "pause" and entry.state != State.PAUSING:
             self._enter(entry, State.PAUSING, "")
-        if first and not at_once:
+        if at_once:
+            self._told_to_stop.add(entry.id)
+        elif first:
             process = self._process(entry)
             if process is not None:
                 self._tell_to_stop(entry, process)
@@ -183,6 +184,10 @@ class Supervisor:
     def _kill(self, entry: Entry, start_script: Process, now: float) -> None:
         """End everything of the launch; start.sh last, so that it can note the exit code."""
         own = processes.of_launch(entry.launch or "", start_script.pid)
+        if not entry.stop_reason and entry.stopping in ("cancel", "pause"):
+            grace = outcome.duration(entry.grace_period)
+            entry.stop_reason = f"killed: it had not stopped after its grace period of {grace}"
+            self._queue.set(entry.id, stop_reason=entry.stop_reason)
         processes.kill_all([process for process in own if process.pid != start_script.pid])
         if now >= (entry.kill_at or now) + _LAST_NOTE:
             start_script.send(signal.SIGKILL)
