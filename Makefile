@@ -1,43 +1,64 @@
 # Every target sets up what it needs; a fresh clone on a machine with Python 3.10+ is enough.
-PYTHON ?= python3
+# `make PYTHON=/path/to/python3` chooses the interpreter.
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-cluster lint types format clean
+.PHONY: help demo test test-unit test-integration test-cluster lint types format benchmark wheel clean
+export PYTHON
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
 
-$(STAMP): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+$(BIN)/python:
+	@scripts/venv.sh $(VENV)
 
-test: $(STAMP)  ## Run the tests that need nothing but this machine
+# Two stamps: the demo needs much less than development does.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) (a minute or two) ..."
+	@$(PIP) --editable '.[examples]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) (a minute or two) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## Run an example notebook as a job and show what came out
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
+
+test: $(VENV)/.dev  ## Run the tests that need nothing but this machine
 	$(BIN)/python -m pytest
 
-test-unit: $(STAMP)
+test-unit: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/unit
 
-test-integration: $(STAMP)
+test-integration: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/integration
 
-test-cluster: $(STAMP)  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
+test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
 	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build
 	$(BIN)/python -m pytest tests/kubernetes
 
-lint: $(STAMP)  ## Check style
+lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(STAMP)  ## Check types
+types: $(VENV)/.dev  ## Check types
 	$(BIN)/mypy
 
-format: $(STAMP)  ## Reformat the sources
+format: $(VENV)/.dev  ## Reformat the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+benchmark: $(VENV)/.dev  ## Measure against python, papermill and nbconvert, and print a table
+	@$(PIP) papermill
+	$(BIN)/python benchmarks/run.py $(NAMES)
+
+wheel: $(VENV)/.dev  ## Build the wheel and the source distribution into dist/
+	@$(PIP) build
+	$(BIN)/python -m build
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .demo
