@@ -1,0 +1,340 @@
+"""``list`` and ``show``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import text
+from .common import job_argument, json_option, service
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..jobs.service import JobService
+    from ..jobs.view import AttemptView, JobView
+
+_STATES = (
+    "queued", "starting", "running", "pausing", "paused", "preempted", "succeeded", "failed",
+    "cancelled", "unknown",
+)  # fmt: skip
+_PLAIN_HEADER = (
+    "id", "name", "state", "backend", "cells", "created", "seconds", "exit_code", "notebook",
+    "reason",
+)  # fmt: skip
+
+
+@click.command(
+    "list",
+    epilog=text.examples(
+        "jupyter unattended list --state running --state queued",
+        "jupyter unattended list --all --json | jq -r '.[] | select(.exit_code == 1) | .id'",
+    ),
+)
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(_STATES),
+    multiple=True,
+    help="Only jobs in this state. May be repeated.",
+)
+@click.option("--notebook", type=click.Path(), help="Only jobs made from this notebook.")
+@click.option(
+    "--search", metavar="TEXT", help="Only jobs whose name, id or notebook contains TEXT."
+)
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=30, show_default=True, help="At most N jobs."
+)
+@click.option("-a", "--all", "everything", is_flag=True, help="All jobs, however many.")
+@click.option("-w", "--watch", is_flag=True, help="Keep the table up to date until Ctrl-C.")
+@json_option()
+def list_command(
+    states: Sequence[str],
+    notebook: str | None,
+    search: str | None,
+    limit: int,
+    everything: bool,
+    watch: bool,
+    as_json: bool,
+) -> int:
+    """List jobs, newest first.
+
+    In a pipe the columns are separated by tabs and times are ISO 8601.
+    """
+    jobs = service()
+
+    def views() -> tuple[list[JobView], bool]:
+        from ..jobs.states import State
+
+        found = jobs.list(
+            states=[State(state) for state in states] or None,
+            notebook=str(Path(notebook).absolute()) if notebook else None,
+            text=search,
+            limit=None if everything else limit + 1,
+        )
+        return (found, False) if everything else (found[:limit], len(found) > limit)
+
+    if watch:
+        if not text.is_terminal(sys.stdout):
+            raise click.UsageError("--watch needs a terminal.")
+        return _watch(views)
+    found, more = views()
+    if as_json:
+        text.print_json([view.to_dict() for view in found])
+    elif text.is_terminal(sys.stdout):
+        _print_table(found)
+    else:
+        text.print_rows(_PLAIN_HEADER, (_plain_row(view) for view in found))
+    if not found and not as_json:
+        text.say("No jobs." if not (states or notebook or search) else "No such jobs.")
+    if more:
+        text.say(f"There are more than {limit}; --all lists them.")
+    return 0
+
+
+@click.command(
+    "show",
+    epilog=text.examples(
+        "jupyter unattended show train", "jupyter unattended show 20260131-140259-train-3f9a --json"
+    ),
+)
+@job_argument()
+@json_option()
+def show_command(job: str, as_json: bool) -> int:
+    """Tell everything about a job."""
+    jobs = service()
+    view = jobs.get(job)
+    attempts = jobs.attempts(view.id)
+    if as_json:
+        metrics = jobs.metrics(view.id)
+        text.print_json(
+            {
+                **view.to_dict(),
+                "attempts": [attempt.to_dict() for attempt in attempts],
+                "history": [entry.to_dict() for entry in jobs.history(view.id)],
+                "metrics": metrics[-1] if metrics else None,
+                "spec": _spec(view),
+            }
+        )
+        return 0
+    text.print_facts(_facts(jobs, view, attempts))
+    return 0
+
+
+def progress_text(view: JobView) -> str:
+    """Return ``3/10 cells``, with the notebook's own progress if it reports any."""
+    progress = view.progress
+    parts = []
+    if progress.cells_total is not None:
+        parts.append(f"{progress.cells_done or 0}/{progress.cells_total} cells")
+    if progress.done is not None and progress.total:
+        parts.append(f"{progress.done:g}/{progress.total:g} ({progress.done / progress.total:.0%})")
+    if progress.eta is not None and view.state.is_active:
+        parts.append(f"{text.duration(progress.eta)} left")
+    return ", ".join(parts)
+
+
+def elapsed(view: JobView) -> float | None:
+    """Return the seconds from the first attempt's start to the end, or to now."""
+    if view.started is None:
+        return None
+    return (view.ended if view.ended is not None else time.time()) - view.started
+
+
+def _iso(when: float | None) -> str:
+    if when is None:
+        return ""
+    return datetime.fromtimestamp(when).astimezone().isoformat(timespec="seconds")
+
+
+def _plain_row(view: JobView) -> Sequence[str]:
+    progress, took = view.progress, elapsed(view)
+    return (
+        view.id,
+        view.name,
+        view.state.value,
+        view.backend,
+        ""
+        if progress.cells_total is None
+        else f"{progress.cells_done or 0}/{progress.cells_total}",
+        _iso(view.created),
+        "" if took is None else f"{took:.1f}",
+        "" if view.exit_code is None else str(view.exit_code),
+        view.notebook,
+        view.reason,
+    )
+
+
+def _table(views: Sequence[JobView]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    table.add_column("ID", no_wrap=True)
+    table.add_column("NAME", no_wrap=True, overflow="ellipsis", max_width=30)
+    table.add_column("STATE", no_wrap=True)
+    several = len({view.backend for view in views}) > 1
+    if several:
+        table.add_column("BACKEND", no_wrap=True)
+    table.add_column("PROGRESS", no_wrap=True)
+    table.add_column("CREATED", no_wrap=True)
+    table.add_column("TOOK", no_wrap=True, justify="right")
+    table.add_column("REASON", no_wrap=True, overflow="ellipsis", ratio=1)
+    for view in views:
+        state = view.state.value
+        if view.state.value == "queued" and view.position is not None:
+            state += f" #{view.position + 1}"
+        cells = [
+            Text(view.id),
+            Text(text.one_line(view.name)),
+            Text(state, style=text.colour_of(view.state.value)),
+            *([Text(view.backend)] if several else []),
+            Text(progress_text(view)),
+            Text(text.ago(view.created)),
+            Text(text.duration(elapsed(view))),
+            Text(text.one_line(view.reason)),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _print_table(views: Sequence[JobView]) -> None:
+    if views:
+        from rich.console import Console
+
+        Console(highlight=False).print(_table(views))
+
+
+def _watch(views: object) -> int:
+    from rich.console import Console
+    from rich.live import Live
+
+    assert callable(views)
+    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                live.update(_table(views()[0]), refresh=True)
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _spec(view: JobView) -> dict[str, object]:
+    """Return the specification from job.json; empty where the job directory is gone."""
+    import json
+
+    from ..paths import JobPaths
+
+    try:
+        record = json.loads(JobPaths(Path(view.directory)).spec.read_text(encoding="utf-8"))
+        spec = record["spec"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return spec if isinstance(spec, dict) else {}
+
+
+def _facts(
+    jobs: JobService, view: JobView, attempts: Sequence[AttemptView]
+) -> list[tuple[str, str]]:
+    from ..paths import JobPaths
+
+    paths = JobPaths(Path(view.directory))
+    spec = _spec(view)
+    state = text.paint(view.state.value, view.state.value)
+    if view.since is not None:
+        state += f" since {text.moment(view.since)} ({text.ago(view.since)})"
+    place = f", number {view.position + 1} in the queue" if view.position is not None else ""
+    metrics = jobs.metrics(view.id)
+    listed = {str(key): value for key, value in _mapping(metrics[-1]).items()} if metrics else {}
+    return [
+        ("Job", f"{text.one_line(view.name)}"),
+        ("Id", view.id),
+        ("State", state + place),
+        ("Reason", text.one_line(view.reason)),
+        ("Exit code", "" if view.exit_code is None else str(view.exit_code)),
+        ("Progress", progress_text(view)),
+        ("Notebook", text.one_line(view.notebook)),
+        ("Parameters", _pairs(spec.get("parameters"))),
+        ("Arguments", _arguments(spec.get("arguments"))),
+        ("Environment", _environment(spec)),
+        (
+            "Backend",
+            view.backend + (f" ({_pairs(spec['options'])})" if spec.get("options") else ""),
+        ),
+        ("Resources", _resources(spec)),
+        ("Priority", str(view.priority) if view.priority else ""),
+        ("Restarted from", view.restarted_from or ""),
+        ("Submitted", f"{text.moment(view.created)} ({text.ago(view.created)})"),
+        ("Started", text.moment(view.started)),
+        ("Ended", text.moment(view.ended)),
+        ("Took", text.duration(elapsed(view))),
+        ("Attempts", "\n".join(_attempt(attempt) for attempt in attempts)),
+        ("Last metrics", _pairs(listed)),
+        ("Directory", text.one_line(view.directory)),
+        ("Result", text.one_line(paths.output) if paths.output.exists() else ""),
+        ("Log", f"jupyter unattended logs {view.id}" if attempts else ""),
+    ]
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        values = value.get("values", value)
+        return values if isinstance(values, dict) else {}
+    return {}
+
+
+def _pairs(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+
+
+def _short(value: object) -> str:
+    return text.one_line(f"{value:.6g}" if isinstance(value, float) else value)
+
+
+def _arguments(value: object) -> str:
+    import shlex
+
+    return text.one_line(shlex.join(map(str, value))) if isinstance(value, list) else ""
+
+
+def _environment(spec: dict[str, object]) -> str:
+    env, secret = spec.get("env"), spec.get("secret_env")
+    names = [f"{name}=(secret)" for name in secret] if isinstance(secret, list) else []
+    return ", ".join(filter(None, [_pairs(env), *names]))
+
+
+def _resources(spec: dict[str, object]) -> str:
+    words = []
+    cpus, memory, gpus = spec.get("cpus"), spec.get("memory"), spec.get("gpus")
+    if isinstance(cpus, (int, float)):
+        words.append(f"{cpus:g} CPU{'' if cpus == 1 else 's'}")
+    if isinstance(memory, (int, float)):
+        words.append(text.size(memory))
+    if isinstance(gpus, int) and gpus:
+        words.append(f"{gpus} GPU{'' if gpus == 1 else 's'}")
+    limit = spec.get("time_limit")
+    if isinstance(limit, (int, float)):
+        words.append(f"time limit {text.duration(limit)}")
+    return ", ".join(words)
+
+
+def _attempt(attempt: AttemptView) -> str:
+    words = [f"{attempt.number}  {text.moment(attempt.started)}"]
+    if attempt.host:
+        words.append(f"on {attempt.host}")
+    if attempt.ended is not None and attempt.started is not None:
+        words.append(f"for {text.duration(attempt.ended - attempt.started)}")
+    if attempt.exit_code is not None:
+        words.append(f"exit code {attempt.exit_code}")
+    if attempt.signal:
+        words.append(attempt.signal)
+    line = ", ".join(words)
+    return f"{line}: {text.one_line(attempt.reason)}" if attempt.reason else line

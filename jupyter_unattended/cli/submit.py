@@ -1,0 +1,209 @@
+"""``submit``, ``check``, ``render`` and ``clone``: the commands that read a request."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import PreflightError
+from ..request import Request, RequestCommand
+from . import text
+from .common import complete_backends, complete_jobs, service, title
+
+if TYPE_CHECKING:
+    from ..notebook.preflight import Finding
+
+_WORDS = """
+Options that are not listed below are the notebook's parameters and are written after NOTEBOOK;
+--epochs 30, --epochs=30 and epochs=30 mean the same. What follows -- is passed on as it is, for
+parameters that are named like an option and for notebooks that read sys.argv. --backend X --help
+lists the options of backend X.
+"""
+
+
+class _Command(RequestCommand):
+    """A request command whose values the shell can complete."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        completers: dict[str | None, Any] = {
+            "job_backend": complete_backends,
+            "job_kernel": _complete_kernels,
+        }
+        for param in params:
+            if param.name in completers:
+                param._custom_shell_complete = completers[param.name]
+        return params
+
+
+def _wait_option() -> click.Option:
+    return click.Option(
+        ["--wait"], is_flag=True, help="Wait for the end and exit with the job's exit code."
+    )
+
+
+def _submit(request: Request, force: bool, wait: bool, dry_run: bool) -> int:
+    if dry_run:
+        return _print_rendering(request)
+    jobs = service()
+    spec = request.spec()
+    try:
+        view = jobs.submit(spec, force=force, secrets=request.secrets)
+    except PreflightError as error:
+        print_findings(error.findings, sys.stderr)
+        raise
+    text.say(f"Submitted {title(view)}.")
+    print(view.id, flush=True)
+    if not wait:
+        return 0
+    from .wait import wait_for
+
+    return wait_for(jobs, [view.id])
+
+
+submit_command = _Command(
+    "submit",
+    _submit,
+    [
+        click.Option(["--force"], is_flag=True, help="Submit even if the check finds errors."),
+        _wait_option(),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print what would be submitted and submit nothing."
+        ),
+    ],
+    help=f"""Submit a notebook as a job and print the job's id.
+
+The job runs a snapshot of the notebook in the notebook's directory. It goes on when this terminal,
+the browser or the Jupyter server is closed.
+{_WORDS}
+""",
+    epilog=text.examples(
+        "jupyter unattended submit train.ipynb",
+        "jupyter unattended submit train.ipynb --gpus 1 --time-limit 12h --epochs 30",
+        "jupyter unattended submit train.ipynb -e HF_TOKEN -e LOG=debug --wait",
+        "jupyter unattended submit argparse.ipynb -- --lr 0.1 data.csv",
+    ),
+)
+
+
+def _render(request: Request) -> int:
+    return _print_rendering(request)
+
+
+render_command = _Command(
+    "render",
+    _render,
+    help=f"""Print what a backend would submit, without submitting it.
+{_WORDS}
+""",
+    epilog=text.examples("jupyter unattended render train.ipynb --gpus 1"),
+)
+
+
+def _check(request: Request, as_json: bool) -> int:
+    prepared = service().prepare(request.spec())
+    findings: Sequence[Finding] = prepared.findings
+    errors = sum(finding.severity == "error" for finding in findings)
+    if as_json:
+        text.print_json(
+            {
+                "notebook": str(prepared.spec.notebook),
+                "ok": not errors,
+                "findings": [vars_of(finding) for finding in findings],
+                "parameters": [vars_of(parameter) for parameter in prepared.parameters],
+                "candidates": [vars_of(parameter) for parameter in prepared.candidates],
+                "requirements": prepared.requirements.text,
+            }
+        )
+        return PreflightError.exit_code if errors else 0
+    print_findings(findings, sys.stdout)
+    if errors:
+        text.say(f"{errors} error{'s' if errors > 1 else ''}: it would not run to the end.")
+        return PreflightError.exit_code
+    count = len(findings)
+    text.say("Nothing found that would stop it." + (" See above." if count else ""))
+    return 0
+
+
+check_command = _Command(
+    "check",
+    _check,
+    [click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
+    help=f"""Tell whether a notebook would run from top to bottom with nobody there.
+
+Exits with 0 if nothing was found that would stop it, else with 2. Nothing is run.
+{_WORDS}
+""",
+    epilog=text.examples(
+        "jupyter unattended check train.ipynb",
+        "jupyter unattended check train.ipynb --json | jq '.findings[].message'",
+    ),
+)
+
+
+def _clone(request: Request, job: str, wait: bool) -> int:
+    jobs = service()
+    old = jobs.get(job)
+    changes = request.changes(jobs.paths(old.id).notebook)
+    view = jobs.clone(old.id, secrets=request.secrets, **changes)
+    text.say(f"Submitted {title(view)}, a clone of {title(old)}.")
+    print(view.id, flush=True)
+    if not wait:
+        return 0
+    from .wait import wait_for
+
+    return wait_for(jobs, [view.id])
+
+
+clone_command = _Command(
+    "clone",
+    _clone,
+    [_wait_option()],
+    subject=click.Argument(["job"], metavar="JOB", shell_complete=complete_jobs),
+    help="""Submit a job again with other options or arguments, and print the new job's id.
+
+The clone runs the notebook as it was when JOB was submitted. Options that are not given stay as
+they were; options that are not listed below are the notebook's parameters.
+""",
+    epilog=text.examples(
+        "jupyter unattended clone train --epochs 60",
+        "jupyter unattended clone train --gpus 2 --name train-2gpus",
+    ),
+)
+
+
+def print_findings(findings: Sequence[Any], stream: Any) -> None:
+    """Print findings, one a line, each with what to do."""
+    for finding in findings:
+        where = f"cell {finding.cell + 1}" if finding.cell is not None else "notebook"
+        if finding.line is not None:
+            where += f", line {finding.line}"
+        word = text.paint(finding.severity, finding.severity, stream)
+        line = f"{word}: {where}: {text.one_line(finding.message)}"
+        print(f"{line} {text.one_line(finding.fix)}" if finding.fix else line, file=stream)
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """Return a dataclass's fields as plain data."""
+    import dataclasses
+
+    return dataclasses.asdict(value)
+
+
+def _print_rendering(request: Request) -> int:
+    rendering = service().prepare(request.spec()).rendering
+    print(rendering.text.rstrip("\n"))
+    return 0
+
+
+def _complete_kernels(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[Any]:
+    from click.shell_completion import CompletionItem
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    names = KernelSpecManager().find_kernel_specs()
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
