@@ -163,8 +163,9 @@ class RequestCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                is_ours = isinstance(parameter, _JobClickOption)
-                group = parameter.job.group if is_ours else "This command"
+                group = "This command"
+                if isinstance(parameter, _JobClickOption):
+                    group = parameter.job.group
                 groups.setdefault(group, []).append(record)
         for group, records in groups.items():
             with formatter.section(group):
@@ -205,7 +206,7 @@ class _JobClickOption(click.Option):
         names = [job.flag, *([job.short] if job.short else [])]
         if job.kind == "flag":
             names = [f"{job.flag}/--no-{job.flag[2:]}"]
-        kind: click.ParamType = click.STRING
+        kind: click.ParamType[Any] = click.STRING
         if job.choices:
             kind = click.Choice(job.choices)
         elif job.kind == "path":

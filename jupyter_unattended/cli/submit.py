@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,9 +12,6 @@ from ..errors import PreflightError
 from ..request import Request, RequestCommand
 from . import text
 from .common import complete_backends, complete_jobs, service, title
-
-if TYPE_CHECKING:
-    from ..notebook.preflight import Finding
 
 _WORDS = """
 Options that are not listed below are the notebook's parameters and are written after NOTEBOOK;
@@ -105,8 +102,8 @@ render_command = _Command(
 
 def _check(request: Request, as_json: bool) -> int:
     prepared = service().prepare(request.spec())
-    findings: Sequence[Finding] = prepared.findings
-    errors = sum(finding.severity == "error" for finding in findings)
+    findings = prepared.findings
+    errors = len(prepared.errors)
     if as_json:
         text.print_json(
             {
