@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backends.base import Bundle
 from ..errors import WorkspaceError
 from ..paths import UNATTENDED_DIR, JobPaths
 from ..spec import JobSpec
@@ -55,8 +54,13 @@ class Contents:
     install: Iterable[Callable[[Path], object]] = ()
 
 
-def write(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Bundle:
-    """Write a job directory into ``spec.workspace`` and return it as a bundle without secrets.
+def write(
+    spec: JobSpec,
+    new_id: Callable[[], str],
+    contents: Contents,
+    announce: Callable[[JobPaths], object] = lambda _: None,
+) -> JobPaths:
+    """Write a job directory into ``spec.workspace`` and return its paths.
 
     Everything is written into a hidden sibling that is renamed at the end.
 
@@ -66,6 +70,8 @@ def write(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Bundl
         The job, with its workspace.
     new_id
         Makes an id; called again when the id is taken.
+    announce
+        Called with the paths just before the directory appears there.
 
     Raises
     ------
@@ -88,6 +94,7 @@ def write(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Bundl
                 if final.exists():
                     continue
                 _fill(JobPaths(unfinished), job_id, spec, contents)
+                announce(JobPaths(final))
                 unfinished.rename(final)
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -96,7 +103,7 @@ def write(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Bundl
                 # Empty when the id was taken, gone when it was renamed.
                 with contextlib.suppress(OSError):
                     unfinished.rmdir()
-            return Bundle(spec, JobPaths(final))
+            return JobPaths(final)
     except OSError as error:
         if made_home:
             _remove_home(home)

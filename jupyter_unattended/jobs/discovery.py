@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from .store import Row, Store
 
 #: File of a job directory with the backend's handle, written once the backend has the job.
 HANDLE = "handle.json"
+#: How long a job may be on its way from the service to its backend, in seconds, where the process
+#: that submits it cannot be asked.
+HANDOVER = 300.0
 
 
 def read_record(paths: JobPaths) -> dict[str, Any] | None:
@@ -143,10 +147,13 @@ class Discovery:
     def _read_own(paths: JobPaths) -> Row | None:
         """Read a job directory if it is this user's: others may share the workspace."""
         try:
-            if paths.root.stat().st_uid != os.getuid():
-                return None
+            found = paths.root.stat()
         except OSError:
             return None
+        if found.st_uid != os.getuid():
+            return None
+        if not handed_over(paths) and time.time() - found.st_mtime < HANDOVER:
+            return None  # Somebody is just submitting it, with another index.
         return read_row(paths)
 
 

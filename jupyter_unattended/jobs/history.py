@@ -48,12 +48,22 @@ def append(file: Path, text: str) -> None:
 
 
 def read(file: Path) -> list[HistoryEntry]:
-    """Return all entries, oldest first; lines that are torn or not ours are skipped."""
+    """Return all entries, oldest first; lines that are torn or not ours are skipped.
+
+    A change that was noted twice, because who noted it was killed just after, is one change.
+    """
     try:
         raw = file.read_bytes()
     except OSError:
         return []
-    return [entry for entry in map(_parse, raw.splitlines()) if entry is not None]
+    entries: list[HistoryEntry] = []
+    for found in map(_parse, raw.splitlines()):
+        if found is None:
+            continue
+        last = entries[-1] if entries else None
+        if last is None or (found.state, found.attempt) != (last.state, last.attempt):
+            entries.append(found)
+    return entries
 
 
 def _parse(raw: bytes) -> HistoryEntry | None:

@@ -24,6 +24,12 @@ def slug(name: str) -> str:
     return words[: MAX_LENGTH - _TAIL_LENGTH].rstrip("-")
 
 
+def printable(name: str) -> str:
+    """Return a file's name as one line of visible characters, for people."""
+    shown = "".join(character if character.isprintable() else " " for character in name)
+    return shown.strip()[:200] or "notebook"
+
+
 def new(name: str, now: float | None = None) -> str:
     """Return a new id, ``<slug>-<YYYYMMDD-HHMMSS>-<4 random>``, in UTC.
 

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BackendError, BackendUnavailableError, SpecError, StoreError
 from ..paths import JobPaths
 from . import aftermath, history, journal
-from .discovery import finish
+from .discovery import HANDOVER, finish
 from .states import State
 from .store import Row, Store
 from .view import JobView
 
 if TYPE_CHECKING:
     from ..backends.base import Backend, Observation
-
-#: How long a job may be on its way from the service to its backend, in seconds, where the process
-#: that submits it cannot be asked (it is on another host).
-_HANDOVER = 300.0
 
 
 class Observer:
@@ -165,7 +161,7 @@ def _may_be_alive(submitter: str, created: float) -> bool:
     """Whether the process "host:pid" may still be about to hand over the job."""
     host, _, pid = submitter.rpartition(":")
     if host != socket.gethostname():
-        return time.time() - created < _HANDOVER
+        return time.time() - created < HANDOVER
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
