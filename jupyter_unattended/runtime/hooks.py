@@ -150,6 +150,43 @@ class NoHooks:
         """Do nothing."""
 
 
+class Checked:
+    """Hooks whose errors are reported and then forgotten, so that they never end a notebook."""
+
+    def __init__(self, hooks: Hooks, run: Run) -> None:
+        self._hooks = hooks
+        self._run = run
+
+    def before_run(self, run: Run) -> Resume | None:
+        """Call the hook of this name."""
+        resume: Resume | None = self._call("before_run", run)
+        return resume
+
+    def before_cell(self, shell: Any, index: int) -> None:
+        """Call the hook of this name."""
+        self._call("before_cell", shell, index)
+
+    def after_cell(self, shell: Any, index: int, seconds: float) -> None:
+        """Call the hook of this name."""
+        self._call("after_cell", shell, index, seconds)
+
+    def on_stop(self, shell: Any, during_cell: bool) -> None:
+        """Call the hook of this name."""
+        self._call("on_stop", shell, during_cell)
+
+    def after_run(self, shell: Any, outcome: Outcome) -> None:
+        """Call the hook of this name."""
+        self._call("after_run", shell, outcome)
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._hooks, name)(*arguments)
+        except Exception as error:
+            self._run.log(f"saving or restoring variables failed in {name}: {error!r}")
+            self._run.journal("hook_failed", hook=name, error=repr(error)[:300])
+            return None
+
+
 def load(run: Run) -> Hooks:
     """Return the hooks for `run`: those of ``checkpoint_hooks``, where there are any."""
     name = f"{__package__}.checkpoint_hooks"
