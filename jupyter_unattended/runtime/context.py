@@ -96,7 +96,7 @@ class Context:
         """Return the context of a notebook named on the command line."""
         if not arguments or arguments[0] in ("-h", "--help"):
             raise StartError(USAGE)
-        notebook = Path(arguments[0])
+        notebook = Path(arguments[0]).absolute()
         if os.environ.pop("UNATTENDED_USER_SCRIPT", "") and "UNATTENDED_ATTEMPT" in os.environ:
             # The user's own start.sh runs us in a job.
             context = cls.of_job(arguments[1:])
@@ -110,6 +110,13 @@ class Context:
             output=notebook.with_name(f"{notebook.stem}.output.ipynb"),
             grace_period=_grace_period(),
         )
+
+    def enter(self) -> None:
+        """Go where the notebook's relative paths lead from; start.sh has done so in a job."""
+        if self.job_directory is None:
+            if not os.access(self.output.parent, os.W_OK):
+                raise StartError(f"{self.output} cannot be written; its directory is read-only")
+            os.chdir(self.notebook.parent)
 
     def read(self) -> dict[str, Any]:
         """Return the notebook with the values of its parameters in it.

@@ -19,6 +19,7 @@ from .document import Document
 from .journal import Journal
 from .log import Log, LogStream
 from .stopping import Guard, Stop
+from .terminal import Terminal
 from .watch import Watch
 
 _PR_SET_PDEATHSIG = 1
@@ -38,9 +39,18 @@ def main(arguments: Sequence[str], *, in_job: bool) -> int:
     """
     try:
         context = Context.of_job(arguments) if in_job else Context.of_notebook(arguments)
-        notebook = context.read()
     except StartError as error:
         print(f"[unattended] {error}", file=sys.stderr)
+        return 2
+    try:
+        notebook = context.read()
+        context.enter()
+    except StartError as error:
+        print(f"[unattended] failed: {error}", file=sys.stderr)
+        if context.job_directory is not None:
+            journal = Journal(context.job_directory, context.attempt)
+            journal.event("finished", exit_code=2, outcome="failed", reason=str(error))
+            context.leave_verdict(2)
         return 2
     return Runtime(context, notebook).run()
 
@@ -60,8 +70,10 @@ class Runtime:
         )
         log_name = f"attempts/{context.attempt}/log.txt" if context.log else ""
         self._document = Document(notebook, context.output, log_name, self._guard)
-        assert context.log is not None
-        self._log = Log(context.log, self._document.stream, self._guard)
+        self._terminal = Terminal() if context.log is None else None
+        log = self._terminal.log if self._terminal else context.log
+        assert log is not None
+        self._log = Log(log, self._document.stream, self._guard)
         self._watch = Watch(self._stop, self._tick, self._force)
         self._signals_told = 0
         self._ending = threading.Lock()
@@ -155,6 +167,8 @@ class Runtime:
         self._result = result
         try:
             self._finish(result)
+            if self._terminal is not None:
+                self._terminal.copy()
         finally:
             os._exit(result.exit_code)
 
