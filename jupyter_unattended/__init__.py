@@ -19,6 +19,8 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 
 #: Public name -> module that has it.
 _LAZY = {
+    "Checkpoint": ".runtime.checkpoint",
+    "resumable": ".runtime.resumable",
     "progress": ".runtime.api",
     "report": ".runtime.api",
     "on_stop": ".runtime.api",
@@ -27,8 +29,18 @@ _LAZY = {
 
 if TYPE_CHECKING:
     from .runtime.api import on_stop, progress, report, stop_requested
+    from .runtime.checkpoint import Checkpoint
+    from .runtime.resumable import resumable
 
-__all__ = ["__version__", "on_stop", "progress", "report", "stop_requested"]
+__all__ = [
+    "Checkpoint",
+    "__version__",
+    "on_stop",
+    "progress",
+    "report",
+    "resumable",
+    "stop_requested",
+]
 
 
 def __getattr__(name: str) -> Any:
