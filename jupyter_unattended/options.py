@@ -22,8 +22,11 @@ from .spec import JobSpec, parse_duration, parse_memory
 
 Kind = Literal["value", "path", "flag", "pairs", "many"]
 
-#: Fields that are no options: the notebook is the argument, the others have words of their own.
-_NOT_OPTIONS = {"schema_version", "notebook", "arguments", "parameters", "options"}
+#: Fields that are no options: the notebook is the argument, the others have words of their own or
+#: are for forms.
+_NOT_OPTIONS = {
+    *("schema_version", "notebook", "arguments", "parameters", "options", "requirements_text"),
+}
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class RequestCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 group = "This command"
                 if isinstance(parameter, _JobClickOption):
                     group = parameter.job.group

@@ -13,7 +13,8 @@ from ..request import Request, RequestCommand
 from . import text
 from .common import complete_backends, complete_jobs, service, title
 
-_WORDS = """
+#: What the help of every command with a request says about its words.
+WORDS = """
 Options that are not listed below are the notebook's parameters and are written after NOTEBOOK;
 --epochs 30, --epochs=30 and epochs=30 mean the same. What follows -- is passed on as it is, for
 parameters that are named like an option and for notebooks that read sys.argv. --backend X --help
@@ -21,10 +22,11 @@ lists the options of backend X.
 """
 
 
-class _Command(RequestCommand):
+class Command(RequestCommand):
     """A request command whose values the shell can complete."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, with completion for backends and kernels."""
         params = super().get_params(ctx)
         completers: dict[str | None, Any] = {
             "job_backend": complete_backends,
@@ -61,7 +63,7 @@ def _submit(request: Request, force: bool, wait: bool, dry_run: bool) -> int:
     return wait_for(jobs, [view.id])
 
 
-submit_command = _Command(
+submit_command = Command(
     "submit",
     _submit,
     [
@@ -75,7 +77,7 @@ submit_command = _Command(
 
 The job runs a snapshot of the notebook in the notebook's directory. It goes on when this terminal,
 the browser or the Jupyter server is closed.
-{_WORDS}
+{WORDS}
 """,
     epilog=text.examples(
         "jupyter unattended submit train.ipynb",
@@ -90,11 +92,11 @@ def _render(request: Request) -> int:
     return _print_rendering(request)
 
 
-render_command = _Command(
+render_command = Command(
     "render",
     _render,
     help=f"""Print what a backend would submit, without submitting it.
-{_WORDS}
+{WORDS}
 """,
     epilog=text.examples("jupyter unattended render train.ipynb --gpus 1"),
 )
@@ -125,14 +127,14 @@ def _check(request: Request, as_json: bool) -> int:
     return 0
 
 
-check_command = _Command(
+check_command = Command(
     "check",
     _check,
     [click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.")],
     help=f"""Tell whether a notebook would run from top to bottom with nobody there.
 
 Exits with 0 if nothing was found that would stop it, else with 2. Nothing is run.
-{_WORDS}
+{WORDS}
 """,
     epilog=text.examples(
         "jupyter unattended check train.ipynb",
@@ -155,7 +157,7 @@ def _clone(request: Request, job: str, wait: bool) -> int:
     return wait_for(jobs, [view.id])
 
 
-clone_command = _Command(
+clone_command = Command(
     "clone",
     _clone,
     [_wait_option()],
