@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -63,10 +64,9 @@ def convert(
     files: list[tuple[str, str, bool]] = []
     target = notebook.path.name
     if to == "script":
-        from ..notebook.script import to_script
-
+        script_of = importlib.import_module("jupyter_unattended.notebook.script").to_script
         target = notebook.path.with_suffix(".py").name
-        files.append((target, to_script(notebook), False))
+        files.append((target, script_of(notebook), False))
     wanted = requirements.path.name if requirements.path else "requirements.txt"
     if requirements.path is None or requirements.path.parent != directory:
         wanted = "requirements.txt"

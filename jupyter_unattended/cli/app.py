@@ -120,6 +120,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = _invoke(arguments)
         sys.stdout.flush()
         return code
+    except SystemExit as leaving:  # click's shell completion leaves so
+        return leaving.code if isinstance(leaving.code, int) else 0
     except BrokenPipeError:
         # The reader went away (| head): not an error. Python would complain again at exit.
         with contextlib.suppress(OSError):
