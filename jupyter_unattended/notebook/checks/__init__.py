@@ -1,0 +1,1 @@
+"""What preflight looks for: each check is a function from a `Subject` to findings."""
