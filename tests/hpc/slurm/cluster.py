@@ -1,0 +1,200 @@
+"""A real Slurm on the loopback interface: munged, slurmctld, slurmd.
+
+Everything lies in one directory under /tmp, all ports are free ones, and nothing of an installed
+Slurm's configuration is read or changed, so that several clusters can run at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+
+from ..daemons import (
+    Daemon,
+    Person,
+    free_ports,
+    install,
+    need_root,
+    scratch,
+    tails,
+    wait_for,
+    which,
+)
+
+CONF = """\
+ClusterName=unattended
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={root}/munge.socket,cred_expire=5
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool
+SlurmctldPidFile={root}/slurmctld.pid
+SlurmdPidFile={root}/slurmd.pid
+SlurmctldLogFile={root}/slurmctld.log
+SlurmdLogFile={root}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={root}/jobcomp.txt
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerType=sched/backfill
+SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,{scheduler}
+PriorityType=priority/multifactor
+PriorityWeightAge=0
+PriorityWeightPartition=1000
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE,GANG
+ReturnToService=2
+KillWait=5
+MinJobAge={min_job_age}
+MaxArraySize=1001
+MaxJobCount=5000
+MpiDefault=none
+SlurmctldTimeout=30
+SlurmdTimeout=30
+MessageTimeout=10
+EnforcePartLimits=ALL
+DisableRootJobs=NO
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 \
+Gres=gpu:a100:2 Feature=a100,avx2 State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES PriorityTier=10 MaxTime=12:00:00 \
+DefaultTime=01:00:00 PreemptMode=off
+PartitionName=low Nodes={host} PriorityTier=1 MaxTime=1-00:00:00 PreemptMode=requeue GraceTime=0
+PartitionName=high Nodes={host} PriorityTier=100 MaxTime=01:00:00 PreemptMode=off
+PartitionName=closed Nodes={host} AllowGroups=nobodyatall MaxTime=01:00:00
+"""
+
+
+class SlurmCluster:
+    """The daemons and what tests do to them."""
+
+    name = "slurm"
+
+    def __init__(self, *, cpus: int = 8, min_job_age: int = 3600, scheduler: str = "") -> None:
+        need_root()
+        install(("munged", "slurmctld", "slurmd", "sbatch"), ("munge", "slurm-wlm"))
+        self.root = scratch("unattended-slurm-")
+        self.host = socket.gethostname().split(".")[0]
+        self.person = Person(self.root)
+        controller_port, node_port = free_ports(2)
+        self.conf = self.root / "slurm.conf"
+        self.conf.write_text(
+            CONF.format(
+                root=self.root,
+                host=self.host,
+                cpus=cpus,
+                min_job_age=min_job_age,
+                scheduler=scheduler or "enable_user_top",
+                controller_port=controller_port,
+                node_port=node_port,
+            )
+        )
+        (self.root / "gres.conf").write_text("Name=gpu Type=a100 File=/dev/tty[0-1]\n")
+        (self.root / "munge.key").write_bytes(secrets.token_bytes(1024))
+        (self.root / "munge.key").chmod(0o400)
+        for name in ("state", "spool"):
+            (self.root / name).mkdir()
+        self.env = {"SLURM_CONF": str(self.conf)}
+        self.munged = self._munged()
+        self.controller = self._controller()
+        self.node = self._node()
+        wait_for(self._idle, 30, "slurmd registered with slurmctld")
+
+    def _munged(self) -> Daemon:
+        root = self.root
+        daemon = Daemon(
+            [
+                which("munged"),
+                "--foreground",
+                "--force",
+                f"--socket={root}/munge.socket",
+                f"--key-file={root}/munge.key",
+                f"--pid-file={root}/munged.pid",
+                f"--log-file={root}/munged.log",
+                f"--seed-file={root}/munged.seed",
+            ],
+            root / "munged.out",
+        )
+        wait_for((root / "munge.socket").exists, 10, "munged's socket")
+        return daemon
+
+    def _controller(self) -> Daemon:
+        return Daemon([which("slurmctld"), "-D"], self.root / "slurmctld.out", self.env)
+
+    def _node(self) -> Daemon:
+        return Daemon([which("slurmd"), "-D", "-N", self.host], self.root / "slurmd.out", self.env)
+
+    def _idle(self) -> bool:
+        if not (self.munged.alive and self.controller.alive and self.node.alive):
+            raise RuntimeError(f"a daemon ended; see its log in {self.root}")
+        return "idle" in self.client("sinfo", "-h", "-o", "%T").stdout
+
+    def client(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one of Slurm's own programs as root."""
+        return subprocess.run(
+            command,
+            env={"PATH": os.environ["PATH"], **self.env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def kill_controller(self) -> None:
+        """SIGKILL to slurmctld."""
+        self.controller.kill()
+
+    def start_controller(self) -> None:
+        """Start slurmctld again and wait until it answers."""
+        self.controller = self._controller()
+        wait_for(
+            lambda: self.client("scontrol", "ping").returncode == 0, 30, "slurmctld answers again"
+        )
+
+    def kill_node(self) -> None:
+        """SIGKILL to slurmd; its jobs' own processes stay, as when only the daemon dies."""
+        self.node.kill()
+
+    def start_node(self) -> None:
+        """Start slurmd again."""
+        self.node = self._node()
+
+    def clear(self) -> None:
+        """Cancel everything and wait until nothing runs."""
+        self.client("scancel", "--quiet", "--full", "-u", "root")
+        self.client("scancel", "--quiet", "--full", "-u", self.user)
+        wait_for(lambda: self.client("squeue", "-h").stdout == "", 40, "the queue is empty", 0.2)
+
+    @property
+    def user(self) -> str:
+        """The ordinary user's name."""
+        return self.person.name
+
+    def stop(self) -> None:
+        """End the daemons and take everything away."""
+        if self.controller.alive:
+            for user in ("root", self.user):
+                self.client("scancel", "--quiet", "--full", "-u", user)
+            with contextlib.suppress(TimeoutError):
+                wait_for(lambda: self.client("squeue", "-h").stdout == "", 15, "empty", 0.2)
+        for daemon in (self.node, self.controller, self.munged):
+            daemon.stop()
+        self.person.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def log_tail(self) -> str:
+        """Return the ends of the daemons' logs, for a failed test's report."""
+        return tails(sorted(self.root.glob("*.log")))
