@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-cluster lint types format benchmark wheel clean
+.PHONY: help demo test test-unit test-integration test-cluster test-slurm lint types format benchmark wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -40,6 +40,9 @@ test-integration: $(VENV)/.dev
 test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
 	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build
 	$(BIN)/python -m pytest tests/kubernetes
+
+test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
+	$(BIN)/python -m pytest tests/hpc/slurm
 
 lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff format --check .

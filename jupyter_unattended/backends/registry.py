@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 GROUP = "jupyter_unattended.backends"
 
 #: Ours are found without asking the metadata of every installed distribution, which takes long.
-_OWN = {"local": "jupyter_unattended.backends.local:LocalBackend"}
+_OWN = {
+    "local": "jupyter_unattended.backends.local:LocalBackend",
+    "slurm": "jupyter_unattended.backends.slurm:SlurmBackend",
+}
 
 
 def names() -> list[str]:

@@ -1,0 +1,1 @@
+"""What the backends of batch schedulers share: site profile, chains, scripts, asking politely."""

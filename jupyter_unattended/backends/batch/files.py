@@ -1,0 +1,132 @@
+"""What a batch backend and its script keep in a job directory, in ``batch/``.
+
+The script, written in bash and running on a node, and the backend, running where a person sits,
+talk through these files alone; both may come and go. Their text formats are simple enough for bash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...paths import JobPaths
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why there will be no further link: the ``done`` marker.
+
+    `word` is ``succeeded``, ``failed``, ``cancelled`` or ``paused`` (the scheduler would not queue
+    the job again; a person can).
+    """
+
+    word: str
+    exit_code: int | None
+    at: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchFiles:
+    """Paths in ``<job directory>/batch/`` and how they are read."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, paths: JobPaths) -> BatchFiles:
+        """Return those of a job."""
+        return cls(paths.root / "batch")
+
+    @property
+    def script(self) -> Path:
+        """What was submitted."""
+        return self.root / "job.sh"
+
+    @property
+    def scheduler_log(self) -> Path:
+        """What the script, and the scheduler itself, wrote: start.sh's output is not in it."""
+        return self.root.parent / "scheduler.log"
+
+    @property
+    def ids(self) -> Path:
+        """The scheduler's ids of this job, one a line, in the order of submission."""
+        return self.root / "ids"
+
+    @property
+    def request(self) -> Path:
+        """``pause`` or ``cancel``, as asked by a person; the script obeys it."""
+        return self.root / "request"
+
+    @property
+    def done(self) -> Path:
+        """Written by the script when no link should follow: WORD CODE EPOCH REASON."""
+        return self.root / "done"
+
+    @property
+    def total(self) -> Path:
+        """Seconds that all links may run together; may be changed while the job runs."""
+        return self.root / "total"
+
+    @property
+    def links(self) -> Path:
+        """``start N EPOCH ID …`` and ``end N EPOCH SECONDS CODE moved|stuck``, one line each."""
+        return self.root / "links"
+
+    def read_ids(self) -> list[str]:
+        """Return the scheduler's ids of this job, oldest first."""
+        return _text(self.ids).split()
+
+    def add_ids(self, ids: list[str]) -> None:
+        """Remember further ids."""
+        with self.ids.open("a") as file:
+            file.write("".join(f"{one}\n" for one in ids))
+
+    def read_request(self) -> str:
+        """Return what is asked of the script, or an empty text."""
+        return _text(self.request).strip()
+
+    def write_request(self, word: str) -> None:
+        """Ask something of the script."""
+        temporary = self.request.with_suffix(f".{os.getpid()}")
+        temporary.write_text(f"{word}\n")
+        temporary.replace(self.request)
+
+    def clear_request(self) -> None:
+        """Withdraw what was asked."""
+        with contextlib.suppress(FileNotFoundError):
+            self.request.unlink()
+
+    def read_ending(self) -> Ending | None:
+        """Return why no link will follow, or None where one may."""
+        words = _text(self.done).split(None, 3)
+        if not words:
+            return None
+        return Ending(
+            words[0],
+            int(words[1]) if len(words) > 1 and words[1].lstrip("-").isdecimal() else None,
+            float(words[2]) if len(words) > 2 and words[2].isdecimal() else None,
+            words[3].strip() if len(words) > 3 else "",
+        )
+
+    def link_number(self) -> int:
+        """Return how many links have begun."""
+        return sum(line.startswith("start ") for line in _text(self.links).splitlines())
+
+    def last_words(self) -> str:
+        """Return the end of what the scheduler wrote, at most 8 KiB."""
+        try:
+            with self.scheduler_log.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - 8192))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,39 @@
+# How a link talks to Slurm.
+on_usr1='stop_link time'                # --signal: the time limit is near
+on_usr2='stop_link request'             # a person wants something
+export SLURM_EXPORT_ENV=ALL             # what srun starts gets this script's environment
+
+# again WHY: queue this job once more.
+again() {
+  local how=requeue said
+  if [[ $way == links ]]; then
+    if [[ $1 == pause ]] || [[ -n $(other_links PENDING) ]]; then return 75; fi
+    finish failed 75 "not finished in its $number links"
+    return 75
+  fi
+  [[ $1 == pause ]] && how=requeuehold
+  if said=$(scontrol "$how" "$scheduler_id" 2>&1); then
+    wait_for_the_end
+  fi
+  finish paused 75 "stopped before its end, and Slurm would not queue it again (${said//$'\n'/ }); resume it"
+  return 75
+}
+
+# Whether Slurm itself has decided already: it is queueing the job again, or ending it.
+going_away() {
+  [[ $(squeue -h -j "$SLURM_JOB_ID" -o %T 2>/dev/null) == RUNNING ]] && return 1
+  if [[ $way == links ]] && ! grep "JOB $SLURM_JOB_ID ON" "$job_dir/scheduler.log" | tail -n 1 |
+    grep -qE 'DUE TO (PREEMPT|NODE|TIME)'; then
+    finish cancelled 75 "cancelled with scancel"
+  fi
+}
+
+other_links() {  # [STATE]
+  local ids
+  ids=$(grep -vxF "$scheduler_id" "$batch/ids" | paste -sd,)
+  [[ -n $ids ]] && squeue -h -j "$ids" -t "${1:-all}" -o %i 2>/dev/null
+}
+drop_other_links() { other_links PENDING | xargs -r scancel --quiet; }
+drop_this_link() { scancel --quiet "$scheduler_id" && wait_for_the_end; }
+# Slurm was told to end this job and is about to.
+wait_for_the_end() { trap - TERM; sleep 60 9>&-; exit 75; }
