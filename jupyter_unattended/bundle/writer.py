@@ -138,7 +138,7 @@ def _make_home(home: Path) -> bool:
 
 def _remove_home(home: Path) -> None:
     with contextlib.suppress(OSError):
-        if {entry.name for entry in os.scandir(home)} <= {".gitignore"}:
+        if [entry.name for entry in os.scandir(home)] == [".gitignore"]:
             (home / ".gitignore").unlink(missing_ok=True)
             home.rmdir()
 

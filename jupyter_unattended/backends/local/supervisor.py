@@ -140,6 +140,16 @@ class Supervisor:
         ):
             self._enter(entry, State.RUNNING, "", was=State.STARTING)
 
+    def _note_quick_start(self, entry: Entry) -> None:
+        """Note that a job ran which ended before it was looked at."""
+        paths = entry.paths
+        started = journal.last_event(paths.journal, "started", entry.attempt)
+        at = started.get("t") if started else None
+        if at is None and paths.user_start_script.exists():
+            at = attempts.record(paths.attempt(entry.attempt)).get("started")
+        if at is not None:
+            self._note(entry, State.RUNNING, "", float(at), None)
+
     def _find_attempt(self, entry: Entry) -> bool:
         """Learn the number of the attempt that this launch is; start.sh gives it."""
         for paths in reversed(entry.paths.existing_attempts()):
@@ -208,6 +218,8 @@ class Supervisor:
         if found:
             ended = self._close_attempt(entry, code, why) or ended
         run_seconds = entry.run_seconds + max(0.0, ended - (entry.launched or ended))
+        if found and entry.state == State.STARTING:
+            self._note_quick_start(entry)
         # In one transaction: what a person asks for meanwhile comes before it or after it.
         with self._queue.transaction():
             fresh = self._queue.get(entry.id)
