@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import importlib
 import os
 import socket
 import time
@@ -21,7 +20,7 @@ from ..backends.base import Bundle, Rendering
 from ..bundle import startscript, writer
 from ..bundle import workspace as workspaces
 from ..errors import ArgumentsError, PreflightError, SpecError, StoreError, WorkspaceError
-from ..notebook import environment, kernels, reader, requirements
+from ..notebook import environment, kernels, preflight, reader, requirements
 from ..paths import JobPaths
 from ..runtime import parameters as notebook_parameters
 from ..runtime import travel
@@ -72,14 +71,14 @@ class Prepared:
     parameters: list[notebook_parameters.Parameter]
     candidates: list[notebook_parameters.Parameter]
     requirements: requirements.Requirements
-    findings: list[Any]
+    findings: list[preflight.Finding]
     rendering: Rendering
     start_script: str
     user_start_script: bytes | None = field(default=None, repr=False)
     restarted_from: str | None = None
 
     @property
-    def errors(self) -> list[Any]:
+    def errors(self) -> list[preflight.Finding]:
         """The findings that stop a submit unless it is forced."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
@@ -114,7 +113,7 @@ class _Preparation:
     def __init__(self, service: JobService) -> None:
         self._service = service
         self._read: dict[Path, reader.Notebook] = {}
-        self._checked: dict[object, tuple[requirements.Requirements, list[Any]]] = {}
+        self._checked: dict[object, tuple[requirements.Requirements, list[preflight.Finding]]] = {}
 
     def prepare(self, spec: JobSpec, origin: _Origin | None, *, strict: bool) -> Prepared:
         backend = self._service.backend(spec.backend)
@@ -174,7 +173,7 @@ class _Preparation:
         spec: JobSpec,
         workspace: Path,
         origin: _Origin | None,
-    ) -> tuple[requirements.Requirements, list[Any]]:
+    ) -> tuple[requirements.Requirements, list[preflight.Finding]]:
         file = spec.requirements
         if file is None and origin is not None:
             file = origin.paths.requirements
@@ -183,22 +182,9 @@ class _Preparation:
             found = requirements.collect(notebook, kernel, file, workspace)
             if spec.requirements_text is not None:
                 found = replace(found, text=spec.requirements_text, source="file")
-            findings = _preflight(notebook, kernel, found, workspace)
+            findings = preflight.check(notebook, kernel, found, workspace)
             self._checked[key] = (found, findings)
         return self._checked[key]
-
-
-def _preflight(
-    notebook: reader.Notebook,
-    kernel: kernels.Kernel,
-    wanted: requirements.Requirements,
-    workspace: Path,
-) -> list[Any]:
-    try:
-        preflight = importlib.import_module("jupyter_unattended.notebook.preflight")
-    except ModuleNotFoundError:
-        return []
-    return list(preflight.check(notebook, kernel, wanted, workspace))
 
 
 def _check_options(backend: Backend, spec: JobSpec) -> None:
@@ -339,7 +325,7 @@ def _submit(
     return row.view()
 
 
-def _count(errors: list[Any]) -> str:
+def _count(errors: list[preflight.Finding]) -> str:
     if len(errors) == 1:
         return f"Preflight found an error: {errors[0].message}"
     return f"Preflight found {len(errors)} errors, the first one: {errors[0].message}"
