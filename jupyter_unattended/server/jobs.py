@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ class JobsHandler(UnattendedHandler):
             states = [_state(word) for word in words] or None
             path = root.to_disk(notebook) if notebook else None
             views = service.list(states=states, notebook=path, text=text, limit=limit)
-            return {"jobs": [describe(view) for view in views]}
+            return {"jobs": [describe(view) for view in views], "time": time.time()}
 
         await self.answer(work)
 
