@@ -66,8 +66,10 @@ class LabExtensionHook(BuildHookInterface):
         if not is_fresh():
             build()
         if self.target_name == "wheel":
-            name = "jupyter-unattended"
-            build_data["shared_data"][str(OUTPUT)] = f"share/jupyter/labextensions/{name}"
+            target = "share/jupyter/labextensions/jupyter-unattended"
+            install = ROOT / "jupyter-config" / "install.json"
+            build_data["shared_data"][str(OUTPUT)] = target
+            build_data["shared_data"][str(install)] = f"{target}/install.json"
 
 
 def digest() -> str:
