@@ -39,7 +39,7 @@ test-integration: $(VENV)/.dev
 
 test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
 	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build
-	$(BIN)/python -m pytest tests/kubernetes
+	$(BIN)/python -m pytest tests/on_cluster
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
 	$(BIN)/python -m pytest tests/hpc/slurm

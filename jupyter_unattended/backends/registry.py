@@ -20,6 +20,7 @@ GROUP = "jupyter_unattended.backends"
 #: Ours are found without asking the metadata of every installed distribution, which takes long.
 _OWN = {
     "local": "jupyter_unattended.backends.local:LocalBackend",
+    "kubernetes": "jupyter_unattended.backends.kubernetes:KubernetesBackend",
     "slurm": "jupyter_unattended.backends.slurm:SlurmBackend",
 }
 

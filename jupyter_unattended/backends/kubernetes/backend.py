@@ -78,12 +78,14 @@ class KubernetesBackend:
             found = queues.describe(cluster.api, cluster.systems(), namespace)
         except UnattendedError as error:
             return Availability(False, str(error))
-        return Availability(True, f"Namespace {namespace}." + (f" Queues: {found}." if found else ""))
+        return Availability(
+            True, f"Namespace {namespace}." + (f" Queues: {found}." if found else "")
+        )
 
     # -- submitting --------------------------------------------------------------------------------
 
     def render(self, bundle: Bundle) -> Rendering:
-        """Show the Job; works without rights and without a cluster where image and volumes are given."""
+        """Show the Job; image and volumes being given, without rights and without a cluster."""
         options = self._options(bundle.spec)
         place = self._place_to_show(bundle.spec, options)
         job = manifest.build(bundle, options, place)
@@ -105,9 +107,7 @@ class KubernetesBackend:
         while True:
             job = manifest.build(bundle, options, place, name)
             name = job["metadata"]["name"]
-            record.update(
-                bundle.paths, context=cluster.context, namespace=namespace, manifest=job
-            )
+            record.update(bundle.paths, context=cluster.context, namespace=namespace, manifest=job)
             try:
                 created = self._create(cluster, namespace, job, bundle.secrets)
             except ApiError as error:
@@ -183,7 +183,7 @@ class KubernetesBackend:
             try:
                 look = Look(self._cluster(context or None), namespace)
                 answer.update({job.job_id: seen for job in group if (seen := look.at(job))})
-            except (BackendError, BackendUnavailableError) as error:
+            except (BackendError, BackendUnavailableError) as error:  # noqa: PERF203 - a handful
                 failures.append(error)
                 unknown = Observation(State.UNKNOWN, str(error))
                 answer.update({job.job_id: unknown for job in group})
@@ -201,7 +201,7 @@ class KubernetesBackend:
         self._delete(cluster, namespace, name)
 
     def pause(self, job: JobRef) -> None:
-        """Suspend the Job; under Kueue deactivate its Workload, or delete the Job and keep it here."""
+        """Suspend the Job; under Kueue deactivate its Workload, else delete the Job and keep it."""
         cluster, namespace, name = self._where(job)
         found = self._get(cluster, namespace, name)
         if not kueue.is_managed(found):
@@ -300,9 +300,7 @@ class KubernetesBackend:
     @staticmethod
     def _suspend(cluster: Cluster, namespace: str, name: str, *, suspended: bool) -> None:
         path = f"{_jobs(namespace)}/{name}"
-        cluster.watch(namespace).jobs.put(
-            cluster.api.patch(path, {"spec": {"suspend": suspended}})
-        )
+        cluster.watch(namespace).jobs.put(cluster.api.patch(path, {"spec": {"suspend": suspended}}))
 
     @staticmethod
     def _delete(cluster: Cluster, namespace: str, name: str) -> None:

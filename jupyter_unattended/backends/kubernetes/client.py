@@ -262,11 +262,13 @@ class Api:
         configuration.keep_alive = True  # notices a connection that was cut without a word
         try:
             if in_cluster() and self.context is None and not os.environ.get("KUBECONFIG"):
-                config.load_incluster_config(configuration)
+                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
                 self.namespace = (_SERVICE_ACCOUNT / "namespace").read_text().strip()
             else:
-                config.load_kube_config(context=self.context, client_configuration=configuration)
-                contexts, current = config.list_kube_config_contexts()
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    context=self.context, client_configuration=configuration
+                )
+                contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
                 for entry in contexts:
                     if entry["name"] == (self.context or current["name"]):
                         self.namespace = entry["context"].get("namespace") or "default"

@@ -9,8 +9,8 @@ from ...errors import BackendError, BackendUnavailableError, SpecError
 from ...spec import JobSpec
 from . import pod, queues
 from .client import Api, ApiError, Json, in_cluster
-from .options import KubernetesOptions
 from .manifest import Place
+from .options import KubernetesOptions
 from .pod import Twin
 from .rights import Rights
 from .watch import Watch
@@ -118,7 +118,9 @@ class Cluster:
         for name in dict.fromkeys([*inherited, *asked]):
             if self._binds_to_node(namespace, name, held=name in inherited):
                 pin = twin.node
-        return Place(namespace, twin, queues.choose(self.api, self.systems(), spec, options, namespace), pin)
+        return Place(
+            namespace, twin, queues.choose(self.api, self.systems(), spec, options, namespace), pin
+        )
 
     def _binds_to_node(self, namespace: str, name: str, *, held: bool) -> bool:
         """Whether a claim can be mounted on one node only, on which this server holds it."""

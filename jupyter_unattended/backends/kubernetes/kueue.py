@@ -45,7 +45,9 @@ def observe(job: Json, alive: bool, workload: Json | None) -> Observation:
         why = _eviction(evicted, conditions.get("Preempted", {}))
         if alive:
             return Observation(State.PREEMPTED, f"{why}; it is stopping, within its grace period")
-        return Observation(State.PREEMPTED, why, since=reasons.moment(evicted["lastTransitionTime"]))
+        return Observation(
+            State.PREEMPTED, why, since=reasons.moment(evicted["lastTransitionTime"])
+        )
     waiting = conditions.get("QuotaReserved", {})
     if waiting.get("status") == "True":
         return Observation(State.STARTING, "admitted, about to start")
@@ -103,9 +105,11 @@ def priority_class(cluster: Cluster, priority: int) -> str:
         If there is none; the text lists those there are.
     """
     items = cluster.api.get(f"{queues.KUEUE}/workloadpriorityclasses")["items"]
-    values = {item["metadata"]["name"]: int(item["value"]) for item in items}
+    values: dict[str, int] = {item["metadata"]["name"]: int(item["value"]) for item in items}
     for name, value in values.items():
         if value == priority:
             return name
     known = ", ".join(f"{value} ({name})" for name, value in sorted(values.items())) or "none"
-    raise SpecError(f"priority: Kueue has no WorkloadPriorityClass of {priority}; there are: {known}")
+    raise SpecError(
+        f"priority: Kueue has no WorkloadPriorityClass of {priority}; there are: {known}"
+    )

@@ -96,7 +96,9 @@ class Look:
         """Return warnings about a job that does not get on; asked for only if there is one."""
         newest = pods[-1] if pods else None
         item = job if newest is None else newest
-        if newest is not None and (reasons.is_gone(newest) or reasons.container_status(newest).get("started")):
+        if newest is not None and (
+            reasons.is_gone(newest) or reasons.container_status(newest).get("started")
+        ):
             return []
         age = time.time() - (reasons.moment(item["metadata"]["creationTimestamp"]) or 0)
         if age < _PATIENCE:

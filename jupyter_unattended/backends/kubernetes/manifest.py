@@ -187,21 +187,24 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
 def _choose_nodes(pod: Json, options: KubernetesOptions, place: Place) -> None:
     """Say where the pod may run, and under whose name."""
     scheduler = options.scheduler or (place.queue.scheduler if place.queue else None)
-    for field, value in (
+    for key, value in (
         ("schedulerName", scheduler),
         ("priorityClassName", options.priority_class),
         ("runtimeClassName", options.runtime_class),
         ("serviceAccountName", options.service_account),
     ):
         if value:
-            pod[field] = value
+            pod[key] = value
     if options.node_selector:
         pod["nodeSelector"] = {**pod.get("nodeSelector", {}), **options.node_selector}
     tolerations = [parse_toleration(text) for text in options.toleration]
     if tolerations:
         pod["tolerations"] = [*pod.get("tolerations", []), *tolerations]
     if options.image_pull_secret:
-        names = [*pod.get("imagePullSecrets", []), *({"name": n} for n in options.image_pull_secret)]
+        names = [
+            *pod.get("imagePullSecrets", []),
+            *({"name": n} for n in options.image_pull_secret),
+        ]
         pod["imagePullSecrets"] = names
     if place.pin:
         pod["affinity"] = _pinned(pod.get("affinity", {}), place.pin)
@@ -227,7 +230,11 @@ def _mounts(bundle: Bundle, options: KubernetesOptions, twin: Twin) -> list[Moun
     """Return all mounts of the job's container; the job directory is in one of them."""
     asked = [
         Mount(
-            {"name": _volume_name(claim.name), "mountPath": claim.path, "readOnly": claim.read_only},
+            {
+                "name": _volume_name(claim.name),
+                "mountPath": claim.path,
+                "readOnly": claim.read_only,
+            },
             {
                 "name": _volume_name(claim.name),
                 "persistentVolumeClaim": {"claimName": claim.name},
@@ -260,7 +267,9 @@ def _no_home(bundle: Bundle, home: Mount | None, mounts: tuple[Mount, ...]) -> s
     shared = sorted(str(mount.path) for mount in mounts if mount.is_shared)
     places = f" (volumes are at: {', '.join(shared)})" if shared else ""
     if home is not None:
-        return f"workspace: {where} is in this pod's own {home.path}, which no other pod sees{places}"
+        return (
+            f"workspace: {where} is in this pod's own {home.path}, which no other pod sees{places}"
+        )
     return (
         f"workspace: {where} is on no volume that the job could mount{places}; "
         "give one with --volume pvc:CLAIM:/path"
@@ -268,16 +277,14 @@ def _no_home(bundle: Bundle, home: Mount | None, mounts: tuple[Mount, ...]) -> s
 
 
 def _job_directory_only(bundle: Bundle, home: Mount, *, clone: bool) -> list[Mount]:
-    """Return the mount of nothing but the job directory, and of an empty workspace to clone into."""
+    """Return the mount of the job directory alone, and of an empty workspace to clone into."""
     inside = PurePosixPath(bundle.paths.root).relative_to(home.path)
     part = PurePosixPath(home.mount.get("subPath", "")) / inside
     mount = {**home.mount, "mountPath": str(bundle.paths.root), "subPath": str(part)}
     mounts = [Mount(mount, home.volume)]
     if clone:
         volume: Json = {"name": _CLONE, "emptyDir": {}}
-        mounts.insert(
-            0, Mount({"name": _CLONE, "mountPath": str(bundle.spec.workspace)}, volume)
-        )
+        mounts.insert(0, Mount({"name": _CLONE, "mountPath": str(bundle.spec.workspace)}, volume))
     return mounts
 
 
@@ -309,9 +316,7 @@ def _volume_name(claim: str) -> str:
     return labels.name(f"claim-{claim}")
 
 
-def _environment(
-    spec: JobSpec, options: KubernetesOptions, twin: Twin, name: str
-) -> list[Json]:
+def _environment(spec: JobSpec, options: KubernetesOptions, twin: Twin, name: str) -> list[Json]:
     entries = {entry["name"]: entry for entry in twin.environment}
     for secret in options.secrets():
         if secret.variable is not None:
@@ -348,9 +353,7 @@ def _resources(spec: JobSpec, options: KubernetesOptions, twin: Twin) -> Json:
     return {"requests": requests, **({"limits": limits} if limits else {})}
 
 
-def _clone(
-    spec: JobSpec, options: KubernetesOptions, image: str, policy: str | None
-) -> Json:
+def _clone(spec: JobSpec, options: KubernetesOptions, image: str, policy: str | None) -> Json:
     """Return the init container that puts a commit of the repository where the workspace was."""
     repository, _, commit = str(options.git).rpartition("@")
     script = (
@@ -359,7 +362,9 @@ def _clone(
         "git checkout -q --detach FETCH_HEAD"
     )
     helper = '!f() { echo "username=$GIT_USERNAME"; echo "password=$GIT_PASSWORD"; }; f'
-    environment: list[Json] = [{"name": "helper", "value": _literal(helper) if options.git_secret else ""}]
+    environment: list[Json] = [
+        {"name": "helper", "value": _literal(helper) if options.git_secret else ""}
+    ]
     if options.git_secret:
         environment += [
             _from_secret("GIT_USERNAME", options.git_secret, "username"),
@@ -393,5 +398,3 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a pod's user often has no name
         return f"uid-{os.getuid()}"
-
-

@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ...spec import Duration, Memory
 
-_CLAIM = re.compile(r"pvc:(?P<claim>[a-z0-9]([a-z0-9.-]*[a-z0-9])?):(?P<path>/[^:]*)(:(?P<mode>r[ow]))?")
+_CLAIM = re.compile(
+    r"pvc:(?P<claim>[a-z0-9]([a-z0-9.-]*[a-z0-9])?):(?P<path>/[^:]*)(:(?P<mode>r[ow]))?"
+)
 _SECRET = re.compile(
     r"(?P<name>[a-z0-9]([a-z0-9.-]*[a-z0-9])?)"
     r"(?::(?P<path>/.+)|/(?P<key>[A-Za-z0-9._-]+)=(?P<variable>[A-Za-z_][A-Za-z0-9_]*))?"
@@ -34,7 +36,9 @@ class Claim:
         """Read one, or raise `ValueError` with the form that is expected."""
         found = _CLAIM.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is not a volume; write pvc:CLAIM:/path or pvc:CLAIM:/path:ro")
+            raise ValueError(
+                f"{text!r} is not a volume; write pvc:CLAIM:/path or pvc:CLAIM:/path:ro"
+            )
         return cls(found["claim"], found["path"].rstrip("/") or "/", found["mode"] == "ro")
 
 
@@ -124,7 +128,8 @@ class KubernetesOptions(BaseModel):
         description="Namespace. Default: this pod's, or the one that the kubeconfig names.",
     )
     context: str | None = Field(
-        None, description="Context of the kubeconfig. Default: this pod's cluster, else the current."
+        None,
+        description="Context of the kubeconfig. Default: this pod's cluster, else the current.",
     )
     volume: Annotated[list[str], AfterValidator(_volumes)] = Field(
         default_factory=list,

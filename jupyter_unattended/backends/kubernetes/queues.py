@@ -120,20 +120,25 @@ def choose(
     SpecError
         If the queue or its system does not exist, or it cannot be told which system is meant.
     """
-    system = options.queue_system
-    if system == "none" or (system == "auto" and options.queue is None and api is None):
+    asked = options.queue_system
+    if asked == "none" or (asked == "auto" and options.queue is None and api is None):
         return None
-    if system == "auto":
+    system: System
+    if asked == "auto":
         if options.queue is None:
             return _default(api, spec, namespace) if found and "kueue" in found else None
         if found is None or len(found) > 1:
-            several = f"the cluster has {', '.join(sorted(found))}" if found else "no cluster to ask"
+            several = (
+                f"the cluster has {', '.join(sorted(found))}" if found else "no cluster to ask"
+            )
             raise SpecError(f"queue: say with --queue-system whose queue it is ({several})")
         if not found:
             raise SpecError("queue: this cluster has neither Kueue nor KAI nor Run:ai")
         system = next(iter(found))
-    elif found is not None and system not in found:
-        raise SpecError(f"queue-system: this cluster does not have {_TITLES[system]}")
+    elif found is not None and asked not in found:
+        raise SpecError(f"queue-system: this cluster does not have {_TITLES[asked]}")
+    else:
+        system = asked
     name = options.queue or (namespace.removeprefix("runai-") if system == "runai" else None)
     if name is None:
         raise SpecError(f"queue: name the queue of {_TITLES[system]} (--queue NAME)")

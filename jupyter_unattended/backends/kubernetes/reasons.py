@@ -30,7 +30,16 @@ _DISRUPTIONS = {
     "DeletionByPodGC": "its node is gone",
     "TerminationByKubelet": "its node was short of memory, disk or was shut down",
 }
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS = {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+}
 
 
 def moment(text: str | None) -> float | None:
@@ -131,7 +140,7 @@ def _alive(pod: Json, pods: Sequence[Json], events: Sequence[Json]) -> Observati
         return Observation(State.RUNNING, since=moment(state["running"].get("startedAt")))
     if "terminated" in state:
         return Observation(State.RUNNING, "ending")
-    scheduled = next(
+    scheduled: Json = next(
         (c for c in status.get("conditions", []) if c["type"] == "PodScheduled"), {}
     )
     again = f"; before: {_how_it_ended(pods[-2])}" if len(pods) > 1 else ""
@@ -277,7 +286,9 @@ def _latest(events: Sequence[Json]) -> str:
     warnings = [event for event in events if event.get("type") == "Warning"]
     if not warnings:
         return ""
-    newest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    newest = max(
+        warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or ""
+    )
     message = str(newest.get("message", ""))
     quota = re.search(r"exceeded quota: (\S+), requested: (.*), used: (.*), limited: (.*)", message)
     if quota:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import harness
 from tests.cluster.harness import Kubernetes
+
+from .jobs import Bench
 
 _numbers = itertools.count(1)
 
@@ -29,3 +34,16 @@ def namespace(cluster: Kubernetes) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def bench(cluster: Kubernetes, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A workspace and a backend, in a namespace of their own."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    # With what a shell, YAML and Kubernetes might each take for their own in its name.
+    workspace = Path(tempfile.mkdtemp(prefix="work $(HOME) 'space' "))
+    workspace.chmod(0o755)
+    bench = Bench(cluster, namespace, workspace)
+    yield bench
+    bench.close()
+    shutil.rmtree(workspace, ignore_errors=True)

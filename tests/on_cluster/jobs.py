@@ -1,0 +1,207 @@
+"""Jobs for the tests: a workspace that pods see, and job directories made without the service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+from jupyter_unattended.backends.base import Bundle, JobRef, Observation
+from jupyter_unattended.backends.kubernetes import KubernetesBackend
+from jupyter_unattended.bundle import startscript, writer
+from jupyter_unattended.jobs import ids
+from jupyter_unattended.jobs.states import State
+from jupyter_unattended.runtime import travel
+from jupyter_unattended.spec import JobSpec
+from tests.cluster.harness import Kubernetes, wait_until
+
+#: Runs until it is stopped, and says when it has begun.
+ENDLESS = """
+import time
+print("begun", flush=True)
+for second in range(600):
+    time.sleep(0.1)
+"""
+#: Ignores being asked to stop.
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("begun", flush=True)
+end = time.monotonic() + 100
+while time.monotonic() < end:
+    time.sleep(0.1)
+"""
+
+
+class Bench:
+    """A namespace with a workspace in it, and a backend that puts jobs there.
+
+    Parameters
+    ----------
+    cluster
+        The cluster.
+    namespace
+        The namespace.
+    workspace
+        A directory of this machine that the node has too.
+    """
+
+    claim = "workspace"
+
+    def __init__(self, cluster: Kubernetes, namespace: str, workspace: Path) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.workspace = workspace
+        self.backend = KubernetesBackend()
+        self._make_claim(self.claim, workspace)
+
+    def _make_claim(self, name: str, directory: Path) -> None:
+        capacity = {"storage": "1Gi"}
+        volume = f"{self.namespace}-{name}"
+        self.cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume},
+                "spec": {
+                    "capacity": capacity,
+                    "accessModes": ["ReadWriteMany"],
+                    "storageClassName": "",
+                    "hostPath": {"path": str(directory)},
+                    "claimRef": {"name": name, "namespace": self.namespace},
+                },
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name, "namespace": self.namespace},
+                "spec": {
+                    "accessModes": ["ReadWriteMany"],
+                    "storageClassName": "",
+                    "volumeName": volume,
+                    "resources": {"requests": capacity},
+                },
+            },
+        )
+
+    def spec(self, name: str = "test", **fields: Any) -> JobSpec:
+        """Return a spec that runs in the tests' image with the workspace mounted."""
+        options = {
+            "namespace": self.namespace,
+            "volume": [f"pvc:{self.claim}:{self.workspace}"],
+            "image_pull_policy": "IfNotPresent",
+            # There is no DNS in the tests' cluster.
+            "patch": {"spec": {"template": {"spec": {"dnsPolicy": "Default"}}}},
+            **fields.pop("options", {}),
+        }
+        defaults = {"image": self.cluster.image, "cpus": 0.01, "grace_period": 5, "name": name}
+        return JobSpec.checked(
+            notebook=self.workspace / f"{name}.ipynb",
+            workspace=self.workspace,
+            backend="kubernetes",
+            options=options,
+            **{**defaults, **fields},
+        )
+
+    def bundle(self, *cells: str, **fields: Any) -> Bundle:
+        """Write the job directory of a job that runs `cells`."""
+        secrets = fields.pop("secrets", {})
+        spec = self.spec(**fields)
+        notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+        spec.notebook.write_text(nbformat.writes(notebook))
+        content = writer.Contents(
+            notebook=spec.notebook.read_bytes(),
+            requirements="",
+            start_script=startscript.render(
+                notebook=spec.notebook.name,
+                working_directory=str(self.workspace),
+                python=None,
+                arguments=spec.arguments,
+                environment=spec.env,
+                grace_period=spec.grace_period,
+            ),
+            record={"kernel": {"name": "python3", "language": "python", "runner": "ipython"}},
+            history="",
+            install=[travel.install],
+        )
+        paths = writer.write(spec, lambda: ids.new(spec.name or "job"), content)
+        return Bundle(spec, paths, secrets)
+
+    def submit(self, *cells: str, **fields: Any) -> JobRef:
+        """Submit a job that runs `cells`."""
+        bundle = self.bundle(*cells, **fields)
+        return JobRef(bundle.job_id, self.backend.submit(bundle), bundle.paths)
+
+    def look(self, job: JobRef) -> Observation | None:
+        """Ask the backend about one job."""
+        return self.backend.poll([job]).get(job.job_id)
+
+    def wait(self, job: JobRef, *states: State, timeout: float = 60) -> Observation:
+        """Wait until a job is in one of `states`; fails at once if it ends in another one."""
+        seen: list[str] = []
+
+        def there() -> Observation | None:
+            now = self.look(job)
+            assert now is not None, f"Kubernetes has no memory of {job.handle}"
+            text = f"{now.state}: {now.reason}"
+            if not seen or seen[-1] != text:
+                seen.append(text)
+            if now.state in states:
+                return now
+            assert not now.state.is_final, f"not {states} but {seen}\n{self.log(job)}"
+            return None
+
+        try:
+            found = wait_until(there, f"{job.job_id} is {states}", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; seen: {seen}\n{self.log(job)}") from error
+        assert found is not None
+        return found
+
+    def begin(self, *cells: str, **fields: Any) -> JobRef:
+        """Submit a job and wait until its first cell says that it has begun."""
+        job = self.submit(*(cells or (ENDLESS,)), **fields)
+        self.wait(job, State.RUNNING)
+        wait_until(lambda: "begun" in self.log(job), "the notebook has begun", 30)
+        return job
+
+    def log(self, job: JobRef, attempt: int | None = None) -> str:
+        """Return the log of an attempt (default: the newest) as it is on the workspace."""
+        attempts = job.paths.existing_attempts()
+        if not attempts:
+            return ""
+        chosen = attempts[-1] if attempt is None else job.paths.attempt(attempt)
+        return chosen.log.read_text()
+
+    def pods(self, job: JobRef) -> list[dict[str, Any]]:
+        """Return the pods of a job, oldest first."""
+        name = job.handle.rpartition("/")[2]
+        selector = f"batch.kubernetes.io/job-name={name}"
+        items: list[dict[str, Any]] = self.cluster.get(
+            "pods", "--namespace", self.namespace, "--selector", selector
+        )["items"]
+        return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def job(self, job: JobRef) -> dict[str, Any]:
+        """Return the Job itself."""
+        name = job.handle.rpartition("/")[2]
+        found: dict[str, Any] = self.cluster.get("job", name, "--namespace", self.namespace)
+        return found
+
+    def journal(self, job: JobRef) -> list[dict[str, Any]]:
+        """Return what the job wrote about itself."""
+        return [json.loads(line) for line in job.paths.journal.read_text().splitlines()]
+
+    def close(self) -> None:
+        """Stop everything that still runs."""
+        self.backend.close()
+        self.cluster.kubectl(
+            *("delete", "pods,jobs", "--all", "--namespace", self.namespace),
+            *("--grace-period=0", "--force", "--wait=false"),
+        )
+        self.cluster.kubectl(
+            "delete", "persistentvolume", f"{self.namespace}-{self.claim}", "--wait=false"
+        )
