@@ -37,8 +37,8 @@ test-unit: $(VENV)/.dev
 test-integration: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/integration
 
-test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own)
-	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build
+test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own, as root)
+	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build --install
 	$(BIN)/python -m pytest tests/on_cluster
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
