@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .console import Console
 from .document import Document
@@ -17,9 +16,15 @@ from .hooks import Hooks, Outcome
 from .parameters import source_of
 from .stopping import Guard, Stop
 
+if TYPE_CHECKING:
+    import asyncio
+
 #: Cells with one of these tags are not run.
 SKIPPED = frozenset({"skip-execution", "interactive-only"})
 _STOPPED = 75
+
+#: Execution count, and what was raised.
+_Executed = tuple["int | None", "BaseException | None"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,8 @@ class Cells:
         self._hooks = hooks
         self._journal = journal
         self._owner = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)
+        self._task: asyncio.Task[_Executed] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.to_run = [
             index
             for index, cell in enumerate(document.cells)
@@ -124,60 +129,84 @@ class Cells:
         self._hooks.after_cell(self._shell, index, seconds)
         return None
 
-    def _execute(self, source: str, cell_id: str) -> tuple[int | None, BaseException | None]:
+    def _execute(self, source: str, cell_id: str) -> _Executed:
         """Run code of the notebook; return its execution count and what it raised."""
-        task = self._loop.create_task(self._in_loop(source, cell_id))
         self._stop.in_cell = True
         try:
             with self._guard.opened():
-                count, error = self._loop.run_until_complete(task)
+                count, error = self._in_or_out_of_loop(source, cell_id)
         except BaseException as escaped:
             # From a signal's handler, while none of the cell's own code was running.
             count, error = self._shell.execution_count - 1, escaped
         self._stop.in_cell = False
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(BaseException):
-                self._loop.run_until_complete(task)
-        self._stop.awaiting = None
+        self._finish_task()
         if os.getpid() != self._owner:
             # A child that the cell forked came back here; the notebook goes on in the parent alone.
             os._exit(_exit_code(error) if isinstance(error, SystemExit) else int(error is not None))
         return count, error
 
-    async def _in_loop(self, source: str, cell_id: str) -> tuple[int | None, BaseException | None]:
-        # Every cell runs inside the loop, as in Jupyter's kernel, so that create_task() works in
-        # cells that await nothing, and tasks of earlier cells go on.
+    def _in_or_out_of_loop(self, source: str, cell_id: str) -> _Executed:
+        problem: Any = None
+        try:
+            transformed = self._shell.transform_cell(source)
+        except Exception:
+            transformed, problem = source, sys.exc_info()
+        awaits = self._shell.should_run_async(
+            source, transformed_cell=transformed, preprocessing_exc_tuple=problem
+        )
+        # asyncio takes long to import, and most notebooks do not use it.
+        unused = not (awaits or self._loop or "asyncio" in sys.modules or "asyncio" in source)
+        if unused or not getattr(self._shell, "runs_in_loop", True):
+            return _executed(self._shell.run_cell(source, store_history=True, cell_id=cell_id))
+        import asyncio
+
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        prepared = (transformed, problem) if awaits else None
+        task = self._loop.create_task(self._in_loop(source, cell_id, prepared))
+        self._stop.awaiting = (self._loop, task) if awaits else None
+        self._task = task
+        return self._loop.run_until_complete(task)
+
+    async def _in_loop(
+        self, source: str, cell_id: str, prepared: tuple[str, Any] | None
+    ) -> _Executed:
+        """Run a cell in the event loop, as Jupyter's kernel does with every cell.
+
+        So ``create_task`` works in cells that await nothing, and tasks of earlier cells go on.
+        """
+        import asyncio
+
         shell = self._shell
         if len(asyncio.all_tasks()) > 1:
             await asyncio.sleep(0.005)
-        problem: Any = None
+        if prepared is None:
+            return _executed(shell.run_cell(source, store_history=True, cell_id=cell_id))
+        transformed, problem = prepared
+        result = None
         try:
-            transformed = shell.transform_cell(source)
-        except Exception:
-            transformed, problem = source, sys.exc_info()
-        if shell.should_run_async(
-            source, transformed_cell=transformed, preprocessing_exc_tuple=problem
-        ):
-            task = asyncio.current_task()
-            assert task is not None
-            self._stop.awaiting = (self._loop, task)
-            result = None
-            try:
-                result = await shell.run_cell_async(
-                    source,
-                    store_history=True,
-                    transformed_cell=transformed,
-                    preprocessing_exc_tuple=problem,
-                    cell_id=cell_id,
-                )
-            finally:
-                self._stop.awaiting = None
-                shell.events.trigger("post_execute")
-                shell.events.trigger("post_run_cell", result)
-        else:
-            result = shell.run_cell(source, store_history=True, cell_id=cell_id)
-        return result.execution_count, result.error_before_exec or result.error_in_exec
+            result = await shell.run_cell_async(
+                source,
+                store_history=True,
+                transformed_cell=transformed,
+                preprocessing_exc_tuple=problem,
+                cell_id=cell_id,
+            )
+        finally:
+            self._stop.awaiting = None
+            shell.events.trigger("post_execute")
+            shell.events.trigger("post_run_cell", result)
+        return _executed(result)
+
+    def _finish_task(self) -> None:
+        """Let a cell's task end that a signal's handler left in the middle."""
+        self._stop.awaiting = None
+        task, self._task = self._task, None
+        if task is not None and self._loop is not None and not task.done():
+            task.cancel()
+            with contextlib.suppress(BaseException):
+                self._loop.run_until_complete(task)
 
     def _stopped_between(self, index: int) -> Result:
         try:
@@ -200,6 +229,10 @@ class Cells:
             return self._stopped(reason, index)
         said = f": {error.code}" if isinstance(error.code, str) else ""
         return Result("failed", code, f"sys.exit() in {at}, exit code {code}{said}", index)
+
+
+def _executed(result: Any) -> _Executed:
+    return result.execution_count, result.error_before_exec or result.error_in_exec
 
 
 def _tags(cell: Mapping[str, Any]) -> Sequence[str]:

@@ -34,6 +34,10 @@ class Console:
         self._guard = guard
         self.stop = stop
 
+    def stream(self, name: str, text: str) -> None:
+        """Show text of stdout or stderr."""
+        self._log.write(name, text)
+
     def display(
         self,
         kind: str,

@@ -111,6 +111,15 @@ class Context:
             grace_period=_grace_period(),
         )
 
+    def kernel(self, notebook: Mapping[str, Any]) -> str | None:
+        """Return the name of the kernel that must run the notebook; None if we can do it."""
+        if self.job:
+            kernel = self.job.get("kernel") or {}
+            return str(kernel.get("name")) if kernel.get("runner") == "nbclient" else None
+        spec = notebook.get("metadata", {}).get("kernelspec", {})
+        language = str(spec.get("language") or "python").lower()
+        return None if language in ("python", "ipython") else str(spec.get("name"))
+
     def enter(self) -> None:
         """Go where the notebook's relative paths lead from; start.sh has done so in a job."""
         if self.job_directory is None:

@@ -149,6 +149,12 @@ class Document:
                 return found
             return copy.deepcopy(list(self.cells[index].get("outputs", ())))
 
+    def set_language(self, info: Mapping[str, Any]) -> None:
+        """Note what the kernel says about its language."""
+        with self._guard, self.lock:
+            self.notebook["metadata"]["language_info"] = dict(info)
+            self._dirty = True
+
     # -- the file ----------------------------------------------------------------------------------
 
     def publish_if_due(self) -> None:

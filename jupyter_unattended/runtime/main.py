@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import api, hooks
 from .cells import Cells, Result
@@ -19,8 +20,10 @@ from .document import Document
 from .journal import Journal
 from .log import Log, LogStream
 from .stopping import Guard, Stop
-from .terminal import Terminal
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .terminal import Terminal
 
 _PR_SET_PDEATHSIG = 1
 #: EX_IOERR: every cell ran, but the executed notebook could not be saved.
@@ -70,10 +73,15 @@ class Runtime:
         )
         log_name = f"attempts/{context.attempt}/log.txt" if context.log else ""
         self._document = Document(notebook, context.output, log_name, self._guard)
-        self._terminal = Terminal() if context.log is None else None
+        self._terminal: Terminal | None = None
+        if context.log is None:
+            from .terminal import Terminal
+
+            self._terminal = Terminal()
         log = self._terminal.log if self._terminal else context.log
         assert log is not None
-        self._log = Log(log, self._document.stream, self._guard)
+        self._kernel = context.kernel(notebook)
+        self._log = Log(log, self._document.stream, self._guard, read_back=self._kernel is None)
         self._watch = Watch(self._stop, self._tick, self._force)
         self._signals_told = 0
         self._ending = threading.Lock()
@@ -95,14 +103,32 @@ class Runtime:
             return self._finish(result)
 
     def _run(self) -> Result:
-        from .shell import make
-
-        context, document = self._context, self._document
-        console = Console(self._log, document, self._guard, self._stop)
+        context = self._context
+        console = Console(self._log, self._document, self._guard, self._stop)
         api.connect(self._journal, self._stop)
         _set_path()
         sys.argv = [context.name, *context.arguments]
-        shell = make(console)
+        try:
+            shell = self._make_shell(console)
+        except StartError as error:
+            return Result("failed", 2, str(error))
+        try:
+            return self._run_in(shell, console)
+        finally:
+            if self._kernel is not None:
+                shell.close()
+
+    def _make_shell(self, console: Console) -> Any:
+        if self._kernel is not None:
+            from .foreign import KernelShell
+
+            return KernelShell(console, self._document, self._kernel)
+        from .shell import make
+
+        return make(console)
+
+    def _run_in(self, shell: Any, console: Console) -> Result:
+        context, document = self._context, self._document
         run = hooks.Run(
             shell=shell,
             notebook=document.notebook,
@@ -117,7 +143,9 @@ class Runtime:
             seconds_left=self._stop.seconds_left,
             outputs=document.outputs,
         )
-        hooked = hooks.Checked(hooks.load(run), run)
+        # Only what is in this process can be saved.
+        own = hooks.load(run) if self._kernel is None else hooks.NoHooks()
+        hooked = hooks.Checked(own, run)
         cells = Cells(shell, document, console, self._stop, self._guard, hooked, self.event)
         resume = hooked.before_run(run)
         first = resume.first_cell if resume else 0
@@ -134,6 +162,8 @@ class Runtime:
             python=sys.version.split()[0],
             arguments=list(context.arguments),
         )
+        gc.freeze()
+        gc.enable()
         result = cells.run(first)
         hooked.after_run(shell, result.outcome)
         return result

@@ -11,7 +11,6 @@ code must not be disturbed, `Guard` holds them back.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -19,7 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Of the grace period, so many seconds (but at most this part of it) are kept for saving.
@@ -241,6 +243,8 @@ class Stop:
         self._interrupted = True
         self.told = True
         if self.awaiting is not None:
+            import asyncio
+
             loop, task = self.awaiting
             if asyncio.current_task(loop) is not task:
                 loop.call_soon_threadsafe(task.cancel)
