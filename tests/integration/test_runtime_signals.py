@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobdir import Job
+
+from tests.integration.jobdir import Job
 
 HANDLER = "import signal, sys, os, time\n"
 
