@@ -77,6 +77,37 @@ begin_attempt() {
     exec >>"$log" 2>&1
   fi
   exec </dev/null
+  limit_time
+}
+
+# Where the scheduler does not count a time limit itself: it counts all attempts together. Standard
+# input of what watches the clock is a pipe that only start.sh holds, so it ends when start.sh does.
+limit_time() {
+  local record words begun ended used=0
+  [[ -n ${UNATTENDED_TIME_LIMIT:-} ]] || return 0
+  for record in "$job_directory"/attempts/*/attempt.json; do
+    [[ $record != "$attempt_directory/"* ]] && read -r words <"$record" || continue
+    [[ $words =~ \"started\":\ ([0-9]+) ]] || continue
+    begun=${BASH_REMATCH[1]}
+    if [[ $words =~ \"ended\":\ ([0-9]+) ]]; then
+      ended=${BASH_REMATCH[1]}
+    else
+      ended=$(stat -c %Y -- "${record%/*}/log.txt") || continue # killed: its last sign of life
+    fi
+    used=$((used + ended - begun))
+  done
+  allowed=$((${UNATTENDED_TIME_LIMIT%.*} - used))
+  ((allowed > 0)) || fail 1 "over its time limit of $UNATTENDED_TIME_LIMIT s, all attempts together"
+  trap 'if [[ -n $child ]]; then kill -s KILL "$child" 2>/dev/null; fi' ALRM
+  exec 6> >(
+    trap '' TERM INT HUP
+    exec 3>&- 4>&-
+    read -r -t "$allowed" || (($? > 128)) || exit 0
+    : >"$attempt_directory/over-time"
+    kill -s TERM $$
+    read -r -t "$UNATTENDED_GRACE_PERIOD" || (($? > 128)) || exit 0
+    kill -s ALRM $$
+  )
 }
 
 # Copy the log to where start.sh's output went at first: a console, a pod's or a scheduler's log.
@@ -118,6 +149,9 @@ finish_attempt() {
   trap '' TERM INT HUP
   if [[ -n $stop_signal ]] && ((code > 128)); then code=75; fi
   if ((code == 0 || code == 75)); then reason=; fi
+  if [[ -e $attempt_directory/over-time ]] && ((code != 0)); then
+    code=1 reason="stopped because it was over its time limit of $UNATTENDED_TIME_LIMIT s"
+  fi
   read_clock
   # In place, into the room made at the beginning.
   printf '%-63s\n' "$code $now" 1<>"$attempt_directory/exit" || :
@@ -152,7 +186,7 @@ stop_if_asked() {
 # Start "$@", forward signals to it, wait until it is gone; its exit code comes in $code.
 run() {
   stop_if_asked
-  "$@" 3>&- 4>&- &
+  "$@" 3>&- 4>&- 6>&- &
   child=$!
   if [[ -n $stop_signal ]]; then kill -s TERM "$child" 2>/dev/null || :; fi
   while :; do
@@ -179,7 +213,7 @@ source_hook() {
     stop_if_asked
     reason='startup-hook.sh failed'
     # shellcheck disable=SC1091
-    source ./startup-hook.sh 3>&- 4>&-
+    source ./startup-hook.sh 3>&- 4>&- 6>&-
     reason=
   fi
 }
@@ -246,7 +280,8 @@ run_notebook() {
   if ((code == 0)); then
     fail 1 'the process ended with exit code 0 before the notebook reached its end'
   elif ((code > 128)); then
-    fail "$code" "the process was killed by SIG$(kill -l $((code - 128)) 2>/dev/null || :)"
+    # A scheduler that takes such a code for its own kill, and tries again, asks for another one.
+    fail "${UNATTENDED_PROCESS_KILLED:-$code}" "the process was killed by SIG$(kill -l $((code - 128)) 2>/dev/null || :)"
   fi
   fail "$code" "the process ended with exit code $code before the notebook reached its end"
 }

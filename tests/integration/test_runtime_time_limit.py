@@ -1,0 +1,79 @@
+"""A time limit that no scheduler counts: start.sh counts it, over all attempts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from jobdir import Job
+
+SLEEP = "import time\ntime.sleep(60)"
+STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEP
+
+
+def test_a_job_over_its_limit_is_stopped_and_fails(tmp_path: Path) -> None:
+    job = Job(tmp_path, SLEEP)
+    began = time.monotonic()
+    assert job.run(env={"UNATTENDED_TIME_LIMIT": "2"}) == 1
+    assert 2 <= time.monotonic() - began < 8
+    assert job.record()["reason"] == "stopped because it was over its time limit of 2 s"
+    assert (job.attempt() / "exit").read_text().split()[0] == "1"
+
+
+def test_a_job_that_does_not_stop_is_killed_after_its_grace_period(tmp_path: Path) -> None:
+    job = Job(tmp_path, STUBBORN, grace_period=1)
+    began = time.monotonic()
+    assert job.run(env={"UNATTENDED_TIME_LIMIT": "2"}) == 1
+    assert 3 <= time.monotonic() - began < 10
+    assert "over its time limit" in job.record()["reason"]
+
+
+def test_all_attempts_count(tmp_path: Path) -> None:
+    job = Job(tmp_path, SLEEP)
+    for number, lasted in ((1, 3000), (2, 595)):
+        job.attempt(number).mkdir(parents=True)
+        record = {"attempt": number, "started": 1000.5, "ended": 1000.5 + lasted, "exit_code": 75}
+        (job.attempt(number) / "attempt.json").write_text(json.dumps(record))
+    began = time.monotonic()
+    assert job.run(env={"UNATTENDED_TIME_LIMIT": "3597.0"}) == 1
+    assert 1 <= time.monotonic() - began < 8
+    assert job.run(env={"UNATTENDED_TIME_LIMIT": "3595.0"}) == 1
+    assert "all attempts together" in job.record(4)["reason"]
+
+
+def test_a_job_within_its_limit_leaves_nothing_behind(tmp_path: Path) -> None:
+    job = Job(tmp_path, "print('done')")
+    assert job.run(env={"UNATTENDED_TIME_LIMIT": "4242"}) == 0
+    time.sleep(0.3)
+    left = [
+        path
+        for path in Path("/proc").glob("[0-9]*/environ")
+        if os.fsencode(str(job.root)) in _read(path)
+    ]
+    assert left == []
+
+
+def test_being_stopped_before_the_limit_is_no_failure(tmp_path: Path) -> None:
+    job = Job(tmp_path, "print('begun', flush=True)\n" + SLEEP)
+    process = job.start(env={"UNATTENDED_TIME_LIMIT": "60"})
+    try:
+        deadline = time.monotonic() + 20
+        log = job.attempt() / "log.txt"
+        while not (log.exists() and "begun" in log.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75
+    finally:
+        if process.poll() is None:
+            process.kill()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
