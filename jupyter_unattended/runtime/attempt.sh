@@ -86,7 +86,9 @@ limit_time() {
   local record words begun ended used=0
   [[ -n ${UNATTENDED_TIME_LIMIT:-} ]] || return 0
   for record in "$job_directory"/attempts/*/attempt.json; do
-    [[ $record != "$attempt_directory/"* ]] && read -r words <"$record" || continue
+    [[ $record != "$attempt_directory/"* ]] || continue
+    words=
+    read -r words <"$record" || :
     [[ $words =~ \"started\":\ ([0-9]+) ]] || continue
     begun=${BASH_REMATCH[1]}
     if [[ $words =~ \"ended\":\ ([0-9]+) ]]; then

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from jobdir import Job
+from tests.integration.jobdir import Job
 
 SLEEP = "import time\ntime.sleep(60)"
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEP
