@@ -8,6 +8,7 @@ from ``runtime`` work there even where the package is not installed.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 _LAZY = {
     "Checkpoint": ".runtime.checkpoint",
     "resumable": ".runtime.resumable",
+    "Job": ".job",
+    "jobs": ".job",
+    "submit": ".job",
     "progress": ".runtime.api",
     "report": ".runtime.api",
     "on_stop": ".runtime.api",
@@ -28,18 +32,22 @@ _LAZY = {
 }
 
 if TYPE_CHECKING:
+    from .job import Job, jobs, submit
     from .runtime.api import on_stop, progress, report, stop_requested
     from .runtime.checkpoint import Checkpoint
     from .runtime.resumable import resumable
 
 __all__ = [
     "Checkpoint",
+    "Job",
     "__version__",
+    "jobs",
     "on_stop",
     "progress",
     "report",
     "resumable",
     "stop_requested",
+    "submit",
 ]
 
 
@@ -60,6 +68,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Offer ``%submit`` (called by ``%load_ext jupyter_unattended``)."""
+    if os.environ.get("UNATTENDED_JOB_ID"):
+        return  # a job leaves out cells with %submit; nothing else of the magic is needed there
+    from .kernel import magic
+
+    magic.load(shell)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

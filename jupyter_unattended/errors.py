@@ -103,3 +103,11 @@ class StoreError(UnattendedError):
 
     exit_code = 4
     http_status = 409
+
+
+class JobFailedError(UnattendedError):
+    """The job that was waited for failed or was cancelled."""
+
+
+class WaitTimeoutError(UnattendedError, TimeoutError):
+    """The job that was waited for has not ended in time; it goes on."""

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .backends import registry
 from .errors import SpecError
 from .runtime.parameters import to_json_schema
 from .spec import JobSpec
 
 if TYPE_CHECKING:
     from .backends.base import Availability, Backend, Capabilities
+    from .jobs.service import JobService
     from .runtime.parameters import Parameter
 
 #: The sections of a form: id, title, whether it is unfolded.
@@ -103,6 +105,17 @@ class BackendChoice:
             "disabled": dict(self.disabled),
             "options": dict(self.options),
         }
+
+
+def backend_choices(service: JobService) -> list[BackendChoice]:
+    """Return all backends as a form shows them: usable ones first."""
+    loaded, broken = registry.all(service.state_dir)
+    choices = [BackendChoice.of(service.backend(n), b.availability()) for n, b in loaded.items()]
+    choices += [
+        BackendChoice(name, name, usable=False, reason=reason, disabled={}, options={})
+        for name, reason in broken.items()
+    ]
+    return sorted(choices, key=lambda choice: not choice.usable)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
+from ..wording import duration as duration
+
 _COLOURS = {
     "queued": "cyan",
     "starting": "cyan",
@@ -80,24 +82,6 @@ def error(message: str) -> None:
 def warn(message: str) -> None:
     """Say what may be wrong, in one line."""
     say(f"{paint('Warning:', 'yellow', sys.stderr)} {one_line(message)}")
-
-
-def duration(seconds: float | None) -> str:
-    """Return ``850 ms``, ``42 s``, ``3 min 05 s``, ``2 h 10 min`` or ``3 d 4 h``."""
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def ago(then: float | None, now: float | None = None) -> str:

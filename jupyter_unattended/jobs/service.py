@@ -89,7 +89,12 @@ class JobService:
         return submission.prepare_clone(self, self._row(ref), changes)
 
     def submit(
-        self, spec: JobSpec, *, force: bool = False, secrets: Mapping[str, str] | None = None
+        self,
+        spec: JobSpec,
+        *,
+        force: bool = False,
+        secrets: Mapping[str, str] | None = None,
+        content: bytes | None = None,
     ) -> JobView:
         """Submit one job and return it, queued.
 
@@ -104,6 +109,8 @@ class JobService:
         secrets
             Values for ``spec.secret_env``; they are in no file of the job directory. Names without
             a value here are taken from this process's environment.
+        content
+            Run this notebook, as bytes of an .ipynb file, in the place of what is in the file.
 
         Raises
         ------
@@ -114,7 +121,11 @@ class JobService:
         BackendError, BackendUnavailableError
             If the backend does not take the job.
         """
-        return self.submit_many([spec], force=force, secrets=secrets)[0]
+        from . import submission
+
+        return submission.submit_many(
+            self, [spec], force=force, secrets=secrets or {}, content=content
+        )[0]
 
     def submit_many(
         self,

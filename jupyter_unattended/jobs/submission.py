@@ -110,8 +110,9 @@ def prepare_clone(service: JobService, row: Row, changes: Mapping[str, Any]) -> 
 class _Preparation:
     """Prepares jobs; many of one notebook cost one reading of it."""
 
-    def __init__(self, service: JobService) -> None:
+    def __init__(self, service: JobService, content: bytes | None = None) -> None:
         self._service = service
+        self._content = content
         self._read: dict[Path, reader.Notebook] = {}
         self._checked: dict[object, tuple[requirements.Requirements, list[preflight.Finding]]] = {}
 
@@ -134,7 +135,8 @@ class _Preparation:
                 "parameters": values,
             }
         )
-        user_script = _user_start_script(notebook, origin)
+        # What runs in the notebook's place knows nothing of other content than the file's.
+        user_script = _user_start_script(notebook, origin) if self._content is None else None
         script = startscript.render(
             notebook=notebook.path.name,
             working_directory=str(notebook.directory),
@@ -163,7 +165,7 @@ class _Preparation:
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keeps symbolic links
         source = path if origin is None else origin.paths.notebook
         if source not in self._read:
-            self._read[source] = reader.load(source)
+            self._read[source] = reader.load(source, self._content)
         return replace(self._read[source], path=path)
 
     def _check(
@@ -245,9 +247,10 @@ def submit_many(
     force: bool,
     secrets: Mapping[str, str],
     origin: _Origin | None = None,
+    content: bytes | None = None,
 ) -> list[JobView]:
     """Submit jobs one after the other."""
-    preparation = _Preparation(service)
+    preparation = _Preparation(service, content)
     return [
         _submit(service, preparation.prepare(spec, origin, strict=True), force, secrets)
         for spec in specs

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotebookError
 from ..runtime.parameters import Parameter, candidates, find
+from ..runtime.skipping import is_skipped
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Cells with one of these tags are not run in a job.
-SKIPPED_TAGS = frozenset({"skip-execution", "interactive-only"})
 #: The major version of the notebook format that can be read.
 _NBFORMAT = 4
 
@@ -74,7 +73,7 @@ class Notebook:
     def code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
         """Yield index and cell of every code cell that a job runs."""
         for index, cell in enumerate(self.node.cells):
-            if cell.cell_type == "code" and not SKIPPED_TAGS.intersection(tags(cell)):
+            if cell.cell_type == "code" and not is_skipped(cell):
                 yield index, cell
 
     @cached_property
@@ -97,8 +96,15 @@ class Notebook:
         return candidates(self.node) if self.parameters_cell is None else []
 
 
-def load(path: str | os.PathLike[str]) -> Notebook:
+def load(path: str | os.PathLike[str], content: bytes | None = None) -> Notebook:
     """Read the notebook at `path`.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    content
+        Take this for what is in the file, which is not read.
 
     Raises
     ------
@@ -106,7 +112,7 @@ def load(path: str | os.PathLike[str]) -> Notebook:
         If there is none, or it cannot be used; the text says what to do.
     """
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - must not follow symbolic links
-    content = _content(absolute)
+    content = _content(absolute) if content is None else content
     data = _json(absolute, content)
     _check_format(absolute, data)
     return Notebook(absolute, _node(absolute, data), content)

@@ -14,13 +14,12 @@ from .console import Console
 from .document import Document
 from .hooks import Hooks, Outcome
 from .parameters import source_of
+from .skipping import is_skipped
 from .stopping import Guard, Stop
 
 if TYPE_CHECKING:
     import asyncio
 
-#: Cells with one of these tags are not run.
-SKIPPED = frozenset({"skip-execution", "interactive-only"})
 _STOPPED = 75
 
 #: Execution count, and what was raised.
@@ -87,7 +86,7 @@ class Cells:
                 return self._stopped_between(index)
             cell = self._document.cells[index]
             where = {"cell": index, "id": cell["id"], "ordinal": ordinal}
-            if SKIPPED.intersection(_tags(cell)):
+            if is_skipped(cell):
                 self._journal("cell_finished", **where, seconds=0.0, status="skipped")
                 continue
             self._hooks.before_cell(self._shell, index)

@@ -16,7 +16,6 @@ from ..jobs.view import JobView
 from ..spec import JobSpec
 from .base import UnattendedHandler, finding_dict, required
 from .root import Root
-from .status import backend_choices
 
 
 class FormHandler(UnattendedHandler):
@@ -38,7 +37,7 @@ class FormHandler(UnattendedHandler):
             form = forms.build(
                 prepared.spec,
                 prepared.parameters,
-                backend_choices(service),
+                forms.backend_choices(service),
                 requirements=prepared.requirements.text,
                 candidates=prepared.candidates,
             )

@@ -8,9 +8,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
 from .._version import __version__
-from ..backends import registry
-from ..forms import BackendChoice
-from ..jobs.service import JobService
+from ..forms import backend_choices
 from .base import UnattendedHandler
 
 
@@ -35,17 +33,6 @@ class BackendsHandler(UnattendedHandler):
         await self.answer(
             lambda: {"backends": [choice.to_dict() for choice in backend_choices(service)]}
         )
-
-
-def backend_choices(service: JobService) -> list[BackendChoice]:
-    """Return all backends as a form shows them: usable ones first."""
-    loaded, broken = registry.all(service.state_dir)
-    choices = [BackendChoice.of(service.backend(n), b.availability()) for n, b in loaded.items()]
-    choices += [
-        BackendChoice(name, name, usable=False, reason=reason, disabled={}, options={})
-        for name, reason in broken.items()
-    ]
-    return sorted(choices, key=lambda choice: not choice.usable)
 
 
 #: Path and handler of each endpoint.

@@ -1,4 +1,4 @@
-"""The executed notebook equals that of nbclient and Jupyter's kernel, apart from what is documented.
+"""The executed notebook equals that of nbclient and a kernel, apart from what is documented.
 
 The documented differences (docs/conformance.md) are what `comparable` evens out.
 """

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 from ...errors import KernelError
+from ...runtime.skipping import is_skipped
 from .. import environment
 from ..code import CellCode, read_cell
 from ..finding import RAISES_TAG, Finding, Subject, nodes
-from ..reader import SKIPPED_TAGS, tags
 
 #: What IPython puts into the namespace.
 _GIVEN = {"display", "get_ipython", "In", "Out", "exit", "quit", "_", "__", "___", "_i", "_ii",
@@ -106,7 +106,7 @@ def _undefined(subject: Subject, cell: CellCode, line: int, name: str) -> Findin
 def _defined_in_skipped_cells(subject: Subject) -> set[str]:
     found: set[str] = set()
     for cell in subject.notebook.node.cells:
-        if cell.cell_type == "code" and SKIPPED_TAGS.intersection(tags(cell)):
+        if cell.cell_type == "code" and is_skipped(cell):
             tree = read_cell(cell.source).tree
             for node in ast.walk(tree) if tree is not None else ():
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

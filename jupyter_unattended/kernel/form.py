@@ -1,0 +1,254 @@
+"""``%submit form``: the parameter form made of ipywidgets, from the schema of every other form.
+
+What was typed is remembered for each notebook as long as the kernel lives, so that running the cell
+again shows it again.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import forms
+from ..errors import PreflightError, SpecError, UnattendedError
+from ..job import Job, service
+from ..request import Request
+from ..spec import JobSpec
+
+#: Notebook -> the values that were last in its form.
+_remembered: dict[Path, dict[str, Any]] = {}
+
+
+def show(request: Request, *, submitted: Callable[[Job], None], check: Callable[..., None]) -> Any:
+    """Return the form for a notebook as a widget.
+
+    Parameters
+    ----------
+    request
+        The notebook, and values from the magic's words.
+    submitted
+        Called with each job that the form submits.
+    check
+        Called with the notebook and ``force`` before a submit; raises where the file on disk is
+        older than what is being edited.
+
+    Raises
+    ------
+    UnattendedError
+        If the notebook cannot be used, or there are no widgets here.
+    """
+    try:
+        import ipywidgets  # noqa: F401
+    except ImportError:
+        raise SpecError(
+            "the form needs ipywidgets in this kernel's environment: %pip install ipywidgets; "
+            "%submit without form needs none"
+        ) from None
+    spec = request.spec()
+    return _Form(spec, submitted, check).box
+
+
+class _Form:
+    def __init__(
+        self, spec: JobSpec, submitted: Callable[[Job], None], check: Callable[..., None]
+    ) -> None:
+        import ipywidgets as widgets
+
+        self._widgets = widgets
+        self._spec = spec
+        self._notebook = spec.notebook
+        self._submitted = submitted
+        self._check = check
+        self._fields: dict[tuple[str, ...], Any] = {}
+        self._body = widgets.VBox()
+        self._findings = widgets.HTML()
+        self._message = widgets.HTML()
+        self._preview = widgets.HTML()
+        self._output = widgets.Output()
+        self._force = widgets.Checkbox(
+            value=False, description="Submit in spite of errors", indent=False
+        )
+        self._force.layout.display = "none"
+        buttons = []
+        for text, action, style in (
+            ("Submit", self._submit, "primary"),
+            ("Preview", self._show_preview, ""),
+            ("Check again", self._check_again, ""),
+        ):
+            button = widgets.Button(description=text, button_style=style)
+            button.on_click(self._guarded(action))
+            buttons.append(button)
+        title = widgets.HTML(f"<h3>Run {html.escape(self._notebook.name)} unattended</h3>")
+        self.box = widgets.VBox(
+            [
+                title,
+                self._findings,
+                self._body,
+                widgets.HBox([*buttons, self._force]),
+                self._message,
+                self._preview,
+                self._output,
+            ],
+            layout=widgets.Layout(max_width="820px"),
+        )
+        self._draw(_remembered.get(self._notebook))
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _draw(self, data: dict[str, Any] | None) -> None:
+        """Draw the form with the values in `data`, or those the notebook has now."""
+        spec = self._spec
+        if data is not None:
+            try:
+                spec = self._to_spec(data)[0]
+            except UnattendedError:
+                data = None  # a value that is refused now: begin again
+        prepared = service().prepare(spec)
+        form = forms.build(
+            prepared.spec,
+            prepared.parameters,
+            forms.backend_choices(service()),
+            requirements=prepared.requirements.text,
+            candidates=prepared.candidates,
+        )
+        self._fields = {}
+        values = form.data if data is None else {**form.data, **data}
+        sections = {group["id"]: [] for group in form.schema["x-groups"]}  # type: ignore[var-annotated]
+        for name, schema in form.schema["properties"].items():
+            section = sections[schema.get("x-group", "advanced")]
+            if schema.get("type") == "object" and schema.get("properties"):
+                required = schema.get("required", ())
+                inner = values.get(name) or {}
+                for child, child_schema in schema["properties"].items():
+                    value = inner.get(child, child_schema.get("default"))
+                    section.append(
+                        self._field((name, child), child_schema, value, child in required)
+                    )
+            else:
+                section.append(self._field((name,), schema, values.get(name), False))
+        self._body.children = self._sections(form.schema["x-groups"], sections)
+        self._show_findings(prepared.findings)
+        backend = self._fields.get(("backend",))
+        if backend is not None:
+            backend.input.observe(self._guarded(self._backend_changed), names="value")
+
+    def _field(
+        self, path: tuple[str, ...], schema: dict[str, Any], value: Any, is_required: bool
+    ) -> Any:
+        from .fields import Field
+
+        field = Field(path[-1], schema, value, is_required=is_required)
+        field.input.observe(lambda _change: self._remember(), names="value")
+        self._fields[path] = field
+        return field.box()
+
+    def _sections(self, groups: list[dict[str, Any]], sections: dict[str, list[Any]]) -> list[Any]:
+        widgets = self._widgets
+        drawn: list[Any] = []
+        folded: list[tuple[str, Any]] = []
+        for group in groups:
+            children = sections[group["id"]]
+            if not children:
+                continue
+            box = widgets.VBox(children)
+            if group["open"]:
+                drawn += [widgets.HTML(f"<b>{html.escape(group['title'])}</b>"), box]
+            else:
+                folded.append((group["title"], box))
+        if folded:
+            accordion = widgets.Accordion([box for _, box in folded], selected_index=None)
+            for index, (title, _) in enumerate(folded):
+                accordion.set_title(index, title)
+            drawn.append(accordion)
+        return drawn
+
+    def _show_findings(self, findings: list[Any]) -> None:
+        colours = {"error": "#d32f2f", "warning": "#e65100"}
+        lines = []
+        for finding in findings:
+            where = f"cell {finding.cell + 1}" if finding.cell is not None else "notebook"
+            line = f", line {finding.line}" if finding.line is not None else ""
+            fix = f" {html.escape(finding.fix)}" if finding.fix else ""
+            lines.append(
+                f'<li><b style="color: {colours.get(finding.severity, "inherit")}">'
+                f"{finding.severity}</b> {where}{line}: {html.escape(finding.message)}{fix}</li>"
+            )
+        self._findings.value = f"<ul>{''.join(lines)}</ul>" if lines else ""
+        has_errors = any(finding.severity == "error" for finding in findings)
+        self._force.layout.display = "" if has_errors else "none"
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def _data(self) -> dict[str, Any]:
+        """Return what was typed, in the shape that `forms.to_fields` reads."""
+        data: dict[str, Any] = {}
+        for path, field in self._fields.items():
+            value = field.value()
+            if len(path) == 1:
+                data[path[0]] = value
+            elif value is not None:
+                data.setdefault(path[0], {})[path[1]] = value
+        return data
+
+    def _remember(self) -> None:
+        try:
+            _remembered[self._notebook] = self._data()
+        except UnattendedError:
+            return  # half-typed; the last whole values stay
+
+    def _to_spec(self, data: dict[str, Any]) -> tuple[JobSpec, dict[str, str]]:
+        fields, secrets = forms.to_fields(data)
+        return JobSpec.checked(notebook=self._notebook, **fields), secrets
+
+    # -- what the buttons do ---------------------------------------------------------------------
+
+    def _submit(self) -> None:
+        spec, secrets = self._to_spec(self._data())
+        self._check(self._notebook, force=self._force.value)
+        try:
+            view = service().submit(spec, force=self._force.value, secrets=secrets)
+        except PreflightError as error:
+            self._show_findings(error.findings)
+            raise
+        job = Job(view.id)
+        self._submitted(job)
+        self._output.clear_output()
+        self._output.append_display_data(job)
+        self._message.value = f"Submitted <code>{html.escape(job.id)}</code>."
+
+    def _show_preview(self) -> None:
+        if self._preview.value:
+            self._preview.value = ""
+            return
+        prepared = service().prepare(self._to_spec(self._data())[0])
+        parts = [
+            ("start.sh", prepared.start_script),
+            (prepared.rendering.filename, prepared.rendering.text),
+            ("requirements.txt", prepared.requirements.text),
+        ]
+        self._preview.value = "".join(
+            f"<b>{html.escape(name)}</b><pre>{html.escape(text)}</pre>" for name, text in parts
+        )
+
+    def _check_again(self) -> None:
+        self._show_findings(service().prepare(self._to_spec(self._data())[0]).findings)
+        self._message.value = "Checked."
+
+    def _backend_changed(self) -> None:
+        data = self._data()
+        data.pop("options", None)
+        self._draw(data)
+
+    def _guarded(self, action: Callable[[], None]) -> Callable[[Any], None]:
+        def run(_event: Any) -> None:
+            self._message.value = ""
+            try:
+                action()
+            except UnattendedError as error:
+                self._message.value = (
+                    f'<span role="alert" style="color: #d32f2f">{html.escape(str(error))}</span>'
+                )
+
+        return run
