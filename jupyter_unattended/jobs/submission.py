@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from .._version import __version__
 from ..backends.base import Bundle, Rendering
-from ..bundle import startscript, writer
+from ..bundle import snapshot, startscript, writer
 from ..bundle import workspace as workspaces
 from ..errors import ArgumentsError, PreflightError, SpecError, StoreError, WorkspaceError
 from ..notebook import environment, kernels, preflight, reader, requirements
@@ -63,6 +63,8 @@ class Prepared:
         The start.sh that the user wrote, which runs in the notebook's place; None if there is none.
     restarted_from
         The id of the job that this one repeats.
+    snapshot
+        The workspace files that are taken along, if that was asked for.
     """
 
     spec: JobSpec
@@ -76,6 +78,7 @@ class Prepared:
     start_script: str
     user_start_script: bytes | None = field(default=None, repr=False)
     restarted_from: str | None = None
+    snapshot: snapshot.Snapshot = field(default_factory=snapshot.Snapshot)
 
     @property
     def errors(self) -> list[preflight.Finding]:
@@ -159,6 +162,7 @@ class _Preparation:
             start_script=script,
             user_start_script=user_script,
             restarted_from=origin.job_id if origin else None,
+            snapshot=_snapshot(resolved, notebook, wanted, workspace, origin),
         )
 
     def _notebook(self, path: Path, origin: _Origin | None) -> reader.Notebook:
@@ -344,6 +348,20 @@ def _secrets(spec: JobSpec, given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _snapshot(
+    spec: JobSpec,
+    notebook: reader.Notebook,
+    wanted: requirements.Requirements,
+    workspace: Path,
+    origin: _Origin | None,
+) -> snapshot.Snapshot:
+    if not spec.snapshot:
+        return snapshot.Snapshot()
+    if origin is not None and origin.paths.files.is_dir():
+        return snapshot.again(origin.paths.files)
+    return snapshot.take(notebook, wanted.imports, workspace)
+
+
 def _contents(prepared: Prepared, submitted: float) -> writer.Contents:
     kernel = prepared.kernel
     python_version, packages = None, {}
@@ -377,7 +395,7 @@ def _contents(prepared: Prepared, submitted: float) -> writer.Contents:
         },
         history=history.line(State.QUEUED, by="service", at=submitted),
         executables=scripts,
-        install=[travel.install],
+        install=[travel.install, prepared.snapshot.install],
     )
 
 

@@ -64,6 +64,8 @@ begin_attempt() {
   export UNATTENDED_GRACE_PERIOD=${UNATTENDED_GRACE_PERIOD:-30}
   export UNATTENDED_PARENT=$$ PYTHONUNBUFFERED=${PYTHONUNBUFFERED-1}
   export PYTHONPATH=${PYTHONPATH:+$PYTHONPATH:}$job_directory/runtime
+  # Modules as they were at submit come before those of the workspace.
+  if [[ -d $job_directory/files ]]; then PYTHONPATH=$job_directory/files:$PYTHONPATH; fi
 
   describe_process
   write_record
