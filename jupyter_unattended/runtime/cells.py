@@ -107,7 +107,7 @@ class Cells:
         self._console.flush()
         self._document.end_cell(index, count)
         stopped = self._stop.requested and self._stop.told
-        allowed = isinstance(error, Exception) and "raises-exception" in _tags(cell)
+        allowed = error is not None and "raises-exception" in _tags(cell)
         said = {} if error is None else {"error": _one_line(error)}
         if stopped:
             status = "stopped"
@@ -120,7 +120,7 @@ class Cells:
         if stopped:
             self._hooks.on_stop(self._shell, True)
             return self._stopped(f"stopped by {self._stop.signals[0]} during {at}", index)
-        if isinstance(error, SystemExit):
+        if isinstance(error, SystemExit) and not allowed:
             return self._exited(error, at, index)
         if status == "error":
             assert error is not None

@@ -8,12 +8,15 @@ import getpass
 import importlib.util
 import os
 import sys
+import tempfile
 import types
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from IPython.core.autocall import ExitAutocall
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -119,6 +122,32 @@ class _Exit(ExitAutocall):
         raise SystemExit(code)
 
 
+class _Compiler(CachingCompiler):
+    """Names the code of cells as Jupyter's kernel does, whose pattern libraries know."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Return a file name for a cell's code; the same in every attempt."""
+        name = f"{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py"
+        return str(Path(tempfile.gettempdir(), "ipykernel_unattended", name))
+
+
+class _CommManager:
+    """Takes the targets that widget libraries register; nobody will ever open one."""
+
+    def register_target(self, *_: object) -> None:
+        """Do nothing."""
+
+    unregister_target = register_comm = unregister_comm = register_target
+
+
+class _Kernel:
+    """Stands where Jupyter's kernel hangs its own object: pandas, for one, asks if it is there."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.comm_manager = _CommManager()
+
+
 class ZMQInteractiveShell(InteractiveShell):
     """The shell of an unattended notebook.
 
@@ -126,6 +155,7 @@ class ZMQInteractiveShell(InteractiveShell):
     and others) look at to decide whether they are in a notebook and may show rich output.
     """
 
+    compiler_class = Type(_Compiler)
     displayhook_class = Type(_ResultHook)
     display_pub_class = Type(_Publisher)
     exiter = Instance(ExitAutocall)
@@ -135,6 +165,7 @@ class ZMQInteractiveShell(InteractiveShell):
         self.console = console
         #: The traceback of the last error, as lines with colour codes.
         self.last_traceback: list[str] | None = None
+        self.kernel = _Kernel(self)
         super().__init__(**arguments)  # type: ignore[no-untyped-call]
 
     @default("exiter")

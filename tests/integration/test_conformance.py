@@ -1,4 +1,4 @@
-"""The executed notebook equals that of nbclient and a kernel, apart from what is documented.
+"""The executed notebook equals that of nbclient and Jupyter's kernel.
 
 The documented differences (docs/conformance.md) are what `comparable` evens out.
 """
@@ -143,8 +143,8 @@ CORPUS: dict[str, list[Any]] = {
         "%%capture got\nprint('captured'); 1",
         "got.stdout",
         "name = 'value'\n!echo {name} $name",
-        "%pwd" if False else "import os; os.getcwd() == %pwd",
-        "%who_ls" if False else "sorted(v for v in get_ipython().run_line_magic('who_ls', ''))[:2]",
+        "import os\nhere = %pwd\nhere == os.getcwd()",
+        "%who_ls",
         "%%writefile file.txt\ncontent",
         "!cat file.txt",
         "%run script.py",
@@ -154,8 +154,7 @@ CORPUS: dict[str, list[Any]] = {
         "%precision 3\n3.14159",
         "%load_ext autoreload",
         "%autoreload 2",
-        "?print" if False else "None",
-        "%%python3\nprint('other process')" if False else "None",
+        "%%python3\nprint('other process')",
         "!exit 3\n_exit_code",
         "%%html\n<b>x</b>",
         "%%markdown\n# x",
@@ -166,18 +165,13 @@ CORPUS: dict[str, list[Any]] = {
         "import asyncio",
         "await asyncio.sleep(0)\nprint('awaited')",
         "async def f(): return 5\nawait f()",
-        "async with asyncio.timeout(1) as t: pass"
-        if hasattr(__import__("asyncio"), "timeout")
-        else "None",
         "async def later():\n    await asyncio.sleep(0.05)\n    return 'late'\n"
         "task = asyncio.create_task(later())",
         "print('between')",
         "await task",
         "asyncio.get_running_loop().is_running()",
         code("asyncio.run(f())", RAISES),
-        "[x async for x in (i async for i in __import__('builtins').aiter_source())]"
-        if False
-        else "await asyncio.gather(f(), f())",
+        "await asyncio.gather(f(), f())",
         code("async def bad(): raise ValueError('async')\nawait bad()", RAISES),
         "r = await f(); r",
     ],
@@ -203,8 +197,9 @@ CORPUS: dict[str, list[Any]] = {
 #: Environment and temporary names that differ from run to run.
 _CHANGING = [
     (re.compile(r"0x[0-9a-f]{6,}"), "0x…"),
-    (re.compile(r"/tmp/ipykernel_\d+/\d+\.py"), "<cell>"),
+    (re.compile(r"/tmp/ipykernel_\w+/\d+\.py"), "<cell>"),
     (re.compile(r"<ipython-input-[^>]*>"), "<cell>"),
+    (re.compile(r"\(\d+\.py, line"), "(<cell>, line"),
     (re.compile(r"Task-\d+"), "Task-…"),
     (re.compile(r"coro=<[^>]*>"), "coro=…"),
 ]
@@ -221,7 +216,11 @@ def comparable(cell: dict[str, Any]) -> dict[str, Any]:
             text = streams.get(output["name"], "") + _text(output["text"])
             streams[output["name"]] = text
         elif kind == "error":
-            others.append([kind, output["ename"], output["evalue"], "\n".join(output["traceback"])])
+            name, value = output["ename"], output["evalue"]
+            traceback = "\n".join(output["traceback"])
+            if name == "StdinNotImplementedError":
+                value = traceback = "in our own words"
+            others.append([kind, name, value, traceback])
         else:
             data = {mime: _text(value) for mime, value in output["data"].items()}
             others.append([kind, data, output["metadata"], output.get("execution_count")])
@@ -249,13 +248,17 @@ def _even(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_the_executed_notebook_equals_nbclient_s(tmp_path: Path, name: str) -> None:
+def test_the_executed_notebook_equals_nbclient_s(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, the kernel does not show child processes
     (tmp_path / "script.py").write_text("print('script', __name__)\nvalue = 3\n")
     content = notebook(*CORPUS[name])
     job = Job(tmp_path, contents=content)
     code_of_ours = job.run()
     ours = job.output
 
+    (tmp_path / "file.txt").unlink(missing_ok=True)
     reference = nbformat.from_dict(notebook(*CORPUS[name]))
     reference = nbformat.v4.upgrade(reference)
     client = NotebookClient(
