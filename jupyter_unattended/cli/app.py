@@ -93,6 +93,12 @@ def cli() -> None:
     """Run a notebook as an unattended job: it goes on when you close everything."""
 
 
+#: Reading a notebook imports jsonschema, which imports these for the formats of addresses and
+#: durations, where Jupyter Server has brought them along: that takes more than a second. Nothing in
+#: this process checks such formats, and jsonschema does without what cannot be imported.
+_NOT_NEEDED = ("rfc3987_syntax", "isoduration")
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
@@ -101,6 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         The words after the program's name. Default: this process's own.
     """
+    for module in _NOT_NEEDED:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     for stream in (sys.stdout, sys.stderr):
         # A path may hold bytes that the terminal's encoding does not have.
         with contextlib.suppress(AttributeError, OSError, ValueError):

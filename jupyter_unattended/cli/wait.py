@@ -133,9 +133,9 @@ def _watch(jobs: JobService, job_id: str, deadline: float | None, line: object |
         view = jobs.get(job_id)
         if isinstance(line, ProgressLine):
             line.update(view)
-        elif not view.state.is_final and (view.state, view.reason, view.attempt) != told:
-            told = (view.state, view.reason, view.attempt)
-            text.say(_change(view))
+        elif not view.state.is_final and _change(view) != told:
+            told = _change(view)
+            text.say(told)
         if view.state.is_final:
             return view
         now = time.monotonic()

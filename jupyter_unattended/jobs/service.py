@@ -207,7 +207,7 @@ class JobService:
         return [self._observer.view(row) for row in rows[:limit]]
 
     def get(self, ref: str, refresh: bool = True) -> JobView:
-        """Return the job with this id, or unique beginning of an id; else the newest so named.
+        """Return the job with this id; else the newest so named; else by unique beginning of an id.
 
         Raises
         ------

@@ -192,12 +192,17 @@ class Store:
         return self._select(f"WHERE state IN ({_UNFINISHED}) ORDER BY created DESC, id DESC")
 
     def find(self, ref: str) -> list[Row]:
-        """Return the job with this id; else those whose id begins with it; else those so named."""
+        """Return the job with this id; else the newest so named; else those whose id begins so.
+
+        Names come before beginnings, because an id begins with its job's name.
+        """
         exact = self._select("WHERE id = ?", ref)
         if exact or not ref:
             return exact
-        prefix = self._select("WHERE substr(id, 1, ?) = ? ORDER BY created DESC", len(ref), ref)
-        return prefix or self._select("WHERE name = ? ORDER BY created DESC LIMIT 1", ref)
+        named = self._select("WHERE name = ? ORDER BY created DESC, id DESC LIMIT 1", ref)
+        return named or self._select(
+            "WHERE substr(id, 1, ?) = ? ORDER BY created DESC", len(ref), ref
+        )
 
     def search(
         self,
