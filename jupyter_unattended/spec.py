@@ -163,6 +163,17 @@ class JobSpec(BaseModel):
             raise ValueError("a name is one line of visible characters")
         return value
 
+    @field_validator("notebook", "workspace", "requirements")
+    @classmethod
+    def _text(cls, value: Path | None) -> Path | None:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"the name {str(value)!r} is not UTF-8, so job.json cannot hold it; rename it"
+            ) from None
+        return value
+
     @field_validator("schema_version")
     @classmethod
     def _known_version(cls, value: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from .._version import __version__
 from ..errors import UnattendedError
@@ -93,6 +94,9 @@ def cli() -> None:
     """Run a notebook as an unattended job: it goes on when you close everything."""
 
 
+#: What a shell reports for a program that SIGPIPE ended, as in ``logs JOB | head``.
+_READER_GONE = 141
+
 #: Reading a notebook imports jsonschema, which imports these for the formats of addresses and
 #: durations, where Jupyter Server has brought them along: that takes more than a second. Nothing in
 #: this process checks such formats, and jsonschema does without what cannot be imported.
@@ -128,13 +132,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = _invoke(arguments)
         sys.stdout.flush()
         return code
-    except SystemExit as leaving:  # click's shell completion leaves so
+    except SystemExit as leaving:
+        # click leaves so after completing a word, and when the reader of stdout went away; then it
+        # has replaced the stream.
+        if isinstance(sys.stdout, PacifyFlushWrapper):
+            return _READER_GONE
         return leaving.code if isinstance(leaving.code, int) else 0
     except BrokenPipeError:
         # The reader went away (| head): not an error. Python would complain again at exit.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _READER_GONE
     except (KeyboardInterrupt, click.Abort):
         text.say("")
         return 130

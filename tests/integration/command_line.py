@@ -51,6 +51,11 @@ class CommandLine:
             timeout=100,
         )
 
+    def printed(self, job: str, *options: str) -> str:
+        """Return what the notebook itself wrote to the job's log."""
+        lines = self("logs", *options, job).stdout.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("[unattended] "))
+
     def start(
         self, *words: str | Path, env: Mapping[str, str] | None = None, **streams: Any
     ) -> subprocess.Popen[str]:
@@ -62,7 +67,11 @@ class CommandLine:
             **streams,
         }
         process = subprocess.Popen(
-            self._command(words), cwd=self.cwd, env={**self.env, **(env or {})}, text=True, **streams
+            self._command(words),
+            cwd=self.cwd,
+            env={**self.env, **(env or {})},
+            text=True,
+            **streams,
         )
         self.started.append(process)
         return process
@@ -79,11 +88,8 @@ class CommandLine:
         return [sys.executable, "-m", "jupyter_unattended.cli", *map(str, words)]
 
 
-def environment(state_dir: Path) -> dict[str, str]:
-    """Return the environment of a person who has no jobs yet."""
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("UNATTENDED_", "_JUPYTER_UNATTENDED")) and name != "NO_COLOR"
-    }
-    return {**env, "UNATTENDED_STATE_DIR": str(state_dir), "TERM": "dumb"}
+def environment() -> dict[str, str]:
+    """Return the environment of a person at a terminal that can do nothing special."""
+    left_out = ("NO_COLOR", "_JUPYTER_UNATTENDED_COMPLETE")
+    env = {name: value for name, value in os.environ.items() if name not in left_out}
+    return {**env, "TERM": "dumb"}

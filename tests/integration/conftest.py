@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_unattended.jobs.service import JobService
 
+from .command_line import CommandLine, environment
 from .local_jobs import LocalJobs
 
 
@@ -69,3 +70,12 @@ def service(state_dir: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -
 def local(service: JobService, workspace: Path) -> LocalJobs:
     """Return a way to submit scripts and to look at what they do."""
     return LocalJobs(service, workspace)
+
+
+@pytest.fixture
+def cli(state_dir: Path, tmp_path: Path) -> CommandLine:
+    """Return the command line in an empty directory, with no jobs yet."""
+    assert str(state_dir) == os.environ["UNATTENDED_STATE_DIR"]
+    directory = tmp_path / "work"
+    directory.mkdir()
+    return CommandLine(directory, environment())

@@ -9,7 +9,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from command_line import CommandLine
+
+from .command_line import CommandLine
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 _NAMES = sorted(path.stem for path in _EXAMPLES.glob("*.ipynb"))
