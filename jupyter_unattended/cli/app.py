@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from .._version import __version__
 from ..errors import UnattendedError
@@ -48,8 +47,18 @@ Completion: eval "$(_JUPYTER_UNATTENDED_COMPLETE=bash_source jupyter-unattended)
 """
 
 
+class _ReaderGone(Exception):  # noqa: N818 - not an error
+    """Whoever read our output went away."""
+
+
 class _Commands(click.Group):
     """A group whose commands are imported when they are asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error  # click would exit with 1
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_MODULES)
@@ -132,13 +141,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = _invoke(arguments)
         sys.stdout.flush()
         return code
-    except SystemExit as leaving:
-        # click leaves so after completing a word, and when the reader of stdout went away; then it
-        # has replaced the stream.
-        if isinstance(sys.stdout, PacifyFlushWrapper):
-            return _READER_GONE
+    except SystemExit as leaving:  # click leaves so after completing a word
         return leaving.code if isinstance(leaving.code, int) else 0
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         # The reader went away (| head): not an error. Python would complain again at exit.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
