@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import harness
 from tests.cluster.harness import Kubernetes
 
-from .jobs import Bench
+from tests.on_cluster.jobs import Bench
 
 _numbers = itertools.count(1)
 

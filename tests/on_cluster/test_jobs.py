@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 
+import pytest
+
+from jupyter_unattended.backends.base import JobRef
+from jupyter_unattended.jobs import attempts
 from jupyter_unattended.jobs.states import State
+from tests.cluster.harness import wait_until
 
-from .jobs import Bench
+from tests.on_cluster.jobs import ENDLESS, STUBBORN, Bench
 
 
 def test_a_notebook_runs_to_its_end(bench: Bench) -> None:
@@ -28,3 +35,114 @@ def test_a_failing_notebook_fails_at_once(bench: Bench) -> None:
     assert ended.exit_code == 1
     assert "ZeroDivisionError" in bench.log(job)
     assert len(bench.pods(job)) == 1
+
+
+def test_what_a_job_is_asked_for_reaches_its_pod(bench: Bench) -> None:
+    job = bench.submit(
+        "import os\nprint(os.environ['PLAIN'], os.environ['HIDDEN'])",
+        env={"PLAIN": "$(HOME) $$"},
+        secret_env=["HIDDEN"],
+        secrets={"HIDDEN": "s3cr3t $(x)"},
+        memory="256Mi",
+        options={"node_selector": {"kubernetes.io/os": "linux"}, "annotation": {"team": "a/b"}},
+    )
+    bench.wait(job, State.SUCCEEDED)
+    assert "$(HOME) $$ s3cr3t $(x)" in bench.log(job)
+    written = [path for path in job.paths.root.rglob("*") if path.is_file()]
+    kept = [path for path in written if path.parent.parent.name != "attempts"]
+    assert not [p for p in kept if b"s3cr3t" in p.read_bytes() and p.name != "output.ipynb"]
+    pod = bench.pods(job)[0]
+    assert pod["spec"]["containers"][0]["resources"]["limits"] == {"memory": "256Mi"}
+    assert pod["metadata"]["annotations"]["team"] == "a/b"
+    assert pod["spec"].get("automountServiceAccountToken") is False
+
+
+def test_the_secret_goes_with_the_job(bench: Bench) -> None:
+    job = bench.submit("pass", secret_env=["HIDDEN"], secrets={"HIDDEN": "x"})
+    bench.wait(job, State.SUCCEEDED)
+    assert bench.cluster.get("secrets", "--namespace", bench.namespace)["items"]
+    bench.backend.forget(job)
+    wait_until(
+        lambda: not bench.cluster.get("secrets", "--namespace", bench.namespace)["items"],
+        "the Secret is gone",
+    )
+    assert bench.look(job) is None
+
+
+def test_cancelling_stops_within_the_grace_period(bench: Bench) -> None:
+    job = bench.begin()
+    bench.backend.cancel(job)
+    ended = bench.wait(job, State.CANCELLED, timeout=20)
+    assert ended.reason == "cancelled"
+    assert bench.journal(job)[-1]["outcome"] == "stopped"
+    assert bench.look(job) == ended
+
+
+def test_a_cancelled_job_is_shown_running_while_it_stops(bench: Bench) -> None:
+    job = bench.begin(STUBBORN)
+    bench.backend.cancel(job)
+    seen = bench.wait(job, State.RUNNING)
+    assert seen.reason == "being cancelled, within its grace period"
+    bench.wait(job, State.CANCELLED, timeout=20)
+
+
+def test_pausing_and_resuming(bench: Bench) -> None:
+    job = bench.begin()
+    bench.backend.pause(job)
+    paused = bench.wait(job, State.PAUSED, timeout=20)
+    assert paused.attempt == 1
+    bench.backend.resume(job)
+    bench.wait(job, State.RUNNING, timeout=20)
+    wait_until(lambda: len(job.paths.existing_attempts()) == 2, "a second attempt", 20)
+    assert bench.job(job)["status"].get("failed") is None
+
+
+def test_a_job_over_its_time_limit_fails(bench: Bench) -> None:
+    job = bench.submit(ENDLESS, time_limit=3)
+    ended = bench.wait(job, State.FAILED, timeout=30)
+    assert ended.exit_code == 1
+    assert attempts.record(job.paths.attempt(1))["reason"] == (
+        "stopped because it was over its time limit of 3 s"
+    )
+    assert len(bench.pods(job)) == 1
+
+
+def test_out_of_memory_is_named_and_not_tried_again(bench: Bench) -> None:
+    job = bench.submit("block = b'x' * (400 << 20)\nprint(len(block))", memory="200Mi")
+    ended = bench.wait(job, State.FAILED, timeout=60)
+    assert ended.reason == (
+        "out of memory (OOMKilled): it used all of its limit of 200Mi; ask for more"
+    )
+    assert len(bench.pods(job)) == 1
+
+
+def test_the_same_job_twice_in_a_second_gets_two_names(bench: Bench) -> None:
+    bundle = bench.bundle("pass")
+    first = bench.backend.submit(bundle)
+    second = bench.backend.submit(bundle)
+    assert first != second
+    assert second.startswith(f"{first}-")
+
+
+@pytest.mark.timeout(500)
+def test_a_sweep_of_200(bench: Bench) -> None:
+    """Submitted at once: none is lost, and each has its own name, directory and end."""
+    bundles = [bench.bundle("print('done')", name=f"run-{n}") for n in range(200)]
+    began = time.monotonic()
+    handles = [bench.backend.submit(bundle) for bundle in bundles]
+    took = time.monotonic() - began
+    assert len(set(handles)) == 200
+    jobs = [
+        JobRef(bundle.job_id, handle, bundle.paths)
+        for bundle, handle in zip(bundles, handles, strict=True)
+    ]
+    print(f"200 submits in {took:.1f} s")
+
+    def all_done() -> bool:
+        seen = bench.backend.poll(jobs)
+        states = Counter(observation.state for observation in seen.values())
+        assert len(seen) == 200, states
+        assert not states[State.FAILED]
+        return states[State.SUCCEEDED] == 200
+
+    wait_until(all_done, "all 200 have succeeded", 400, interval=2)

@@ -307,7 +307,7 @@ def _shared_memory(spec: JobSpec, options: KubernetesOptions) -> list[Mount]:
         return []
     memory: Json = {"medium": "Memory"}
     if options.shared_memory:
-        memory["sizeLimit"] = str(options.shared_memory)
+        memory["sizeLimit"] = quantity(options.shared_memory)
     mount = {"name": "shared-memory", "mountPath": "/dev/shm"}  # noqa: S108
     return [Mount(mount, {"name": "shared-memory", "emptyDir": memory})]
 
@@ -340,7 +340,7 @@ def _from_secret(variable: str, secret: str, key: str) -> Json:
 
 
 def _resources(spec: JobSpec, options: KubernetesOptions, twin: Twin) -> Json:
-    memory = str(spec.memory) if spec.memory else None
+    memory = quantity(spec.memory) if spec.memory else None
     if memory is None:
         for amounts in (twin.resources.get("limits", {}), twin.resources.get("requests", {})):
             memory = memory or amounts.get("memory")
@@ -398,3 +398,11 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a pod's user often has no name
         return f"uid-{os.getuid()}"
+
+
+def quantity(size: int) -> str:
+    """Return a number of bytes as Kubernetes and people write it (268435456 as 256Mi)."""
+    for unit, factor in (("Gi", 2**30), ("G", 10**9), ("Mi", 2**20), ("M", 10**6), ("Ki", 2**10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)

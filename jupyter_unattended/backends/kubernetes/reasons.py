@@ -30,16 +30,6 @@ _DISRUPTIONS = {
     "DeletionByPodGC": "its node is gone",
     "TerminationByKubelet": "its node was short of memory, disk or was shut down",
 }
-_UNITS = {
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-}
 
 
 def moment(text: str | None) -> float | None:
@@ -211,22 +201,7 @@ def out_of_memory(pod: Json) -> str:
             limit = container.get("resources", {}).get("limits", {}).get("memory")
     if limit is None:
         return "out of memory (OOMKilled): the node had none left, and the job has no limit"
-    return f"out of memory (OOMKilled): it used all of its limit of {amount(limit)}; ask for more"
-
-
-def amount(quantity: str) -> str:
-    """Return a quantity of memory as people write it (268435456 as 256Mi)."""
-    found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity)
-    if found is None or found[2]:
-        return quantity
-    value = float(found[1])
-    for unit in ("Ti", "Gi", "Mi", "Ki"):
-        if value >= _UNITS[unit] and value % _UNITS[unit] == 0:
-            return f"{value / _UNITS[unit]:g}{unit}"
-    for unit in ("T", "G", "M"):
-        if value >= _UNITS[unit]:
-            return f"{value / _UNITS[unit]:.3g}{unit}"
-    return quantity
+    return f"out of memory (OOMKilled): it used all of its limit of {limit}; ask for more"
 
 
 def unschedulable(message: str, pod: Json) -> str:
@@ -277,7 +252,7 @@ def _wanted(pod: Json, resource: str) -> str:
         resources = container.get("resources", {})
         for amounts in (resources.get("requests", {}), resources.get("limits", {})):
             if resource in amounts:
-                return amount(str(amounts[resource])) if resource == "memory" else amounts[resource]
+                return str(amounts[resource])
     return ""
 
 
