@@ -76,6 +76,18 @@ class Kubernetes:
         content = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("create", *where, "-f", "-", stdin=content)
 
+    def kubeconfig_with(self, user: dict[str, Any], namespace: str) -> Path:
+        """Return a copy of the kubeconfig with other credentials and namespace."""
+        content = json.loads(self.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
+        for entry in content["users"]:
+            entry["user"] = user
+        for entry in content["contexts"]:
+            entry["context"]["namespace"] = namespace
+        descriptor, name = tempfile.mkstemp(prefix="unattended-", suffix=".kubeconfig")
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file)
+        return Path(name)
+
     def command(self, text: str) -> dict[str, str]:
         """Have the harness kill or start one of the programs (``kill kube-apiserver``)."""
         assert self._server is not None

@@ -265,10 +265,12 @@ class Api:
                 config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
                 self.namespace = (_SERVICE_ACCOUNT / "namespace").read_text().strip()
             else:
+                # The client looks at $KUBECONFIG only once, when it is imported.
+                files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
                 config.load_kube_config(  # type: ignore[no-untyped-call]
-                    context=self.context, client_configuration=configuration
+                    files, context=self.context, client_configuration=configuration
                 )
-                contexts, current = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+                contexts, current = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
                 for entry in contexts:
                     if entry["name"] == (self.context or current["name"]):
                         self.namespace = entry["context"].get("namespace") or "default"

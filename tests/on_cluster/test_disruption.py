@@ -1,0 +1,150 @@
+"""Jobs that Kubernetes stops before their end: they stop in time, come back and finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jupyter_unattended.backends.base import JobRef
+from jupyter_unattended.jobs.states import State
+from tests.cluster.harness import Kubernetes, wait_until
+from tests.on_cluster.jobs import STUBBORN, Bench
+
+NODE = "127.0.0.1"
+#: The first attempt runs until it is stopped, the second one ends.
+TWICE = """
+import os, time
+print("begun", flush=True)
+if os.environ["UNATTENDED_ATTEMPT"] == "1":
+    time.sleep(100)
+print("finished")
+"""
+STUBBORN_TWICE = f"""
+import os
+if os.environ["UNATTENDED_ATTEMPT"] == "1":
+    exec({STUBBORN!r})
+print("finished")
+"""
+
+
+@pytest.fixture
+def gpu(cluster: Kubernetes) -> Iterator[None]:
+    """One GPU on the only node, as far as the scheduler can tell."""
+    if not cluster.is_ours:
+        pytest.skip("KUBECONFIG names a cluster whose nodes are not ours to change")
+    patch = '[{{"op": "{}", "path": "/status/capacity/nvidia.com~1gpu"{}}}]'
+    change = ("patch", "node", NODE, "--subresource=status", "--type=json", "--patch")
+    cluster.kubectl(*change, patch.format("add", ', "value": "1"'))
+    cluster.create(_priority("low", 1000), _priority("high", 2000))
+    yield
+    cluster.kubectl("delete", "priorityclass", "low", "high")
+    cluster.kubectl(*change, patch.format("remove", ""))
+
+
+def _priority(name: str, value: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+    }
+
+
+def finishes_in_attempt_2(bench: Bench, job: JobRef) -> None:
+    ended = bench.wait(job, State.SUCCEEDED, timeout=60)
+    assert ended.attempt == 2
+    assert "finished" in bench.log(job)
+    # Never two pods at once: the second began after the first was gone.
+    first, second = bench.pods(job) if len(bench.pods(job)) == 2 else (None, bench.pods(job)[-1])
+    if first is not None:
+        gone = first["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"]
+        assert gone <= second["metadata"]["creationTimestamp"]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_preemption_by_the_scheduler(bench: Bench) -> None:
+    low = bench.begin(TWICE, name="low", gpus=1, options={"priority_class": "low"})
+    hold = "import time\ntime.sleep(4)"
+    high = bench.submit(hold, name="high", gpus=1, options={"priority_class": "high"})
+    preempted = bench.wait(low, State.PREEMPTED, timeout=20)
+    assert preempted.reason.startswith("preempted by a job of higher priority")
+    bench.wait(high, State.SUCCEEDED, timeout=30)
+    finishes_in_attempt_2(bench, low)
+    assert bench.job(low)["status"].get("failed") is None
+
+
+@pytest.mark.usefixtures("gpu")
+def test_waiting_for_a_gpu_is_explained(bench: Bench) -> None:
+    job = bench.submit("pass", gpus=2)
+    wait_until(lambda: _reason(bench, job), "the scheduler has looked at it")
+    assert bench.wait(job, State.QUEUED).reason == (
+        "no node is free for it (the only node: fewer than 2 nvidia.com/gpu free)"
+    )
+
+
+def _reason(bench: Bench, job: JobRef) -> str:
+    seen = bench.look(job)
+    return seen.reason if seen is not None else ""
+
+
+def test_eviction(bench: Bench) -> None:
+    job = bench.begin(TWICE)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": bench.namespace},
+    }
+    path = f"/api/v1/namespaces/{bench.namespace}/pods/{name}/eviction"
+    bench.cluster.kubectl("create", "--raw", path, "-f", "-", stdin=eviction)
+    seen = bench.wait(job, State.PREEMPTED, timeout=20)
+    assert seen.reason.startswith("evicted from its node")
+    finishes_in_attempt_2(bench, job)
+    assert bench.job(job)["status"].get("failed") is None
+
+
+def test_deletion_of_the_pod_within_the_grace_period(bench: Bench) -> None:
+    job = bench.begin(TWICE)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
+    bench.wait(job, State.PREEMPTED, timeout=20)
+    finishes_in_attempt_2(bench, job)
+    assert bench.job(job)["status"].get("failed") is None
+
+
+def test_deletion_of_the_pod_past_the_grace_period(bench: Bench) -> None:
+    """Killed, so it counts as a restart; the two attempts never write at the same time."""
+    job = bench.begin(STUBBORN_TWICE, grace_period=2)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
+    bench.wait(job, State.PREEMPTED, timeout=20)
+    finishes_in_attempt_2(bench, job)
+    assert bench.job(job)["status"]["failed"] == 1
+
+
+def test_without_restarts_a_killed_pod_is_the_end(bench: Bench) -> None:
+    job = bench.begin(STUBBORN, grace_period=1, max_restarts=0)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
+    ended = bench.wait(job, State.FAILED, timeout=30)
+    assert ended.reason.startswith("given up after 0 restarts")
+
+
+def test_drain(bench: Bench) -> None:
+    """Cordoned and its pods deleted, as drains do; the job waits, and says for what."""
+    if not bench.cluster.is_ours:
+        pytest.skip("KUBECONFIG names a cluster whose nodes are not ours to drain")
+    job = bench.begin(TWICE)
+    bench.cluster.kubectl("cordon", NODE)
+    try:
+        bench.cluster.kubectl(
+            *("drain", NODE, "--ignore-daemonsets", "--force", "--delete-emptydir-data"),
+            *("--pod-selector", f"batch.kubernetes.io/job-name={job.handle.rpartition('/')[2]}"),
+        )
+        wait_until(lambda: "is cordoned" in _reason(bench, job), "it waits for a node", 40)
+        assert bench.wait(job, State.QUEUED).attempt == 1
+    finally:
+        bench.cluster.kubectl("uncordon", NODE)
+    finishes_in_attempt_2(bench, job)
