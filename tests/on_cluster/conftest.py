@@ -12,7 +12,6 @@ import pytest
 
 from tests.cluster import harness
 from tests.cluster.harness import Kubernetes
-
 from tests.on_cluster.jobs import Bench
 
 _numbers = itertools.count(1)

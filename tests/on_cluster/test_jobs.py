@@ -12,7 +12,6 @@ from jupyter_unattended.backends.base import JobRef
 from jupyter_unattended.jobs import attempts
 from jupyter_unattended.jobs.states import State
 from tests.cluster.harness import wait_until
-
 from tests.on_cluster.jobs import ENDLESS, STUBBORN, Bench
 
 
