@@ -12,6 +12,7 @@ import os
 import sqlite3
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def open_database(file: Path, schema: str, version: int, *, read_only: bool = Fa
     return database
 
 
+def set_aside(file: Path) -> Path:
+    """Rename a damaged database, so that a new one can be made, and return its new name."""
+    aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    with contextlib.suppress(FileNotFoundError):
+        file.rename(aside)
+    for leftover in ("-journal", "-wal", "-shm"):
+        Path(f"{file}{leftover}").unlink(missing_ok=True)
+    return aside
+
+
 class Database:
     """An open SQLite file; its errors become `StoreError`.
 
@@ -171,6 +182,11 @@ def explained(file: Path, error: sqlite3.Error) -> StoreError:
             f"{file} cannot be written or opened ({text}); make its directory writable or set "
             "UNATTENDED_STATE_DIR to another directory."
         )
+    if "disk I/O error" in text:
+        return ReplacedError(
+            f"{file} cannot be read or written (disk I/O error): its disk fails, or it was deleted "
+            "while it was in use."
+        )
     if "locked" in text:
         return StoreError(f"{file} was locked by another process for {BUSY_TIMEOUT:.0f} seconds.")
     return StoreError(f"{file} cannot be used ({text}).")
@@ -178,6 +194,10 @@ def explained(file: Path, error: sqlite3.Error) -> StoreError:
 
 class DamagedError(StoreError):
     """The file is not a whole SQLite database; what it held can be rebuilt from elsewhere."""
+
+
+class ReplacedError(StoreError):
+    """The file was deleted or replaced while it was in use; opening it again may help."""
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -130,8 +131,10 @@ class Discovery:
             indexed = known.get(workspace, {})
             gone += [
                 job_id
-                for job_id, state in indexed.items()
-                if job_id not in names and state in FINAL
+                for job_id, (state, submitter, created) in indexed.items()
+                if job_id not in names
+                # Whoever submitted it may have been killed before there was a directory.
+                and (state in FINAL or (submitter and not may_be_alive(submitter, created)))
             ]
             for name in names - indexed.keys():
                 row = self._read_own(JobPaths.in_workspace(workspace, name))
@@ -155,6 +158,20 @@ class Discovery:
         if not handed_over(paths) and time.time() - found.st_mtime < HANDOVER:
             return None  # Somebody is just submitting it, with another index.
         return read_row(paths)
+
+
+def may_be_alive(submitter: str, created: float) -> bool:
+    """Whether the process "host:pid" may still be about to hand over the job."""
+    host, _, pid = submitter.rpartition(":")
+    if host != socket.gethostname():
+        return time.time() - created < HANDOVER
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _job_names(workspace: str) -> set[str] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BackendError, BackendUnavailableError, SpecError, StoreError
 from ..paths import JobPaths
 from . import aftermath, history, journal
-from .discovery import HANDOVER, finish
+from .discovery import finish, may_be_alive
 from .states import State
 from .store import Row, Store
 from .view import JobView
@@ -112,7 +110,7 @@ class Observer:
 
     def _forgotten(self, row: Row) -> Row:
         """Decide about a job of which its scheduler has no memory, from its directory."""
-        if row.submitter is not None and _may_be_alive(row.submitter, row.created):
+        if row.submitter is not None and may_be_alive(row.submitter, row.created):
             return row
         self._positions.pop(row.id, None)
         state, reason, code, attempt = aftermath.decide(JobPaths(Path(row.directory)))
@@ -155,17 +153,3 @@ class Observer:
         )
         with contextlib.suppress(OSError):
             history.append(JobPaths(Path(row.directory)).history, text)
-
-
-def _may_be_alive(submitter: str, created: float) -> bool:
-    """Whether the process "host:pid" may still be about to hand over the job."""
-    host, _, pid = submitter.rpartition(":")
-    if host != socket.gethostname():
-        return time.time() - created < HANDOVER
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True

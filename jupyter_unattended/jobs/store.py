@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -141,22 +140,20 @@ class Store:
         with self._open():
             pass
 
-    def directories(self) -> dict[str, dict[str, str]]:
-        """Return the state of every job, by workspace and then by id."""
-        known: dict[str, dict[str, str]] = {}
+    def directories(self) -> dict[str, dict[str, tuple[str, str | None, float]]]:
+        """Return state, submitter and creation of every job, by workspace and then by id."""
+        known: dict[str, dict[str, tuple[str, str | None, float]]] = {}
         with self._open() as database:
-            for job_id, workspace, state in database.query("SELECT id, workspace, state FROM job"):
-                known.setdefault(workspace, {})[job_id] = state
+            for job_id, workspace, *rest in database.query(
+                "SELECT id, workspace, state, submitter, created FROM job"
+            ):
+                state, submitter, created = rest
+                known.setdefault(workspace, {})[job_id] = (state, submitter, created)
         return known
 
     def set_aside(self) -> Path:
         """Rename a damaged index, so that a new one can be built, and return its new name."""
-        aside = self.file.with_name(f"jobs.sqlite.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-        with contextlib.suppress(FileNotFoundError):
-            self.file.rename(aside)
-        for leftover in (f"{self.file}-journal", f"{self.file}-wal", f"{self.file}-shm"):
-            Path(leftover).unlink(missing_ok=True)
-        return aside
+        return statedir.set_aside(self.file)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Insert or replace jobs, in one transaction."""

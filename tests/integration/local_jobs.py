@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -155,10 +156,15 @@ class LocalJobs:
 
     def kill_agent(self) -> None:
         """Kill the agent, as the kernel would, and wait until it is gone."""
-        for pid in self.agents():
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: not self.agents(), what="the end of the agent")
-        assert not doorbell.is_alive(self.service.state_dir)
+
+        def killed() -> bool:
+            # One that is just being started is caught the next time round.
+            for pid in self.agents():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not self.agents() and not doorbell.is_alive(self.service.state_dir)
+
+        until(killed, what="the end of the agent")
 
     def agent_log(self) -> str:
         """Return the agent's log."""

@@ -19,8 +19,9 @@ import traceback
 from pathlib import Path
 
 from ...errors import StoreError
+from ...statedir import DamagedError
 from . import doorbell, machine, processes
-from .queue import LocalQueue, queue_file
+from .queue import LocalQueue, open_queue, queue_file
 from .supervisor import Supervisor
 
 #: Seconds without work after which the agent ends; ``UNATTENDED_AGENT_IDLE`` overrides.
@@ -71,11 +72,7 @@ class Agent:
         while True:
             listener = doorbell.listen(self._state_dir)
             try:
-                with LocalQueue(queue_file(self._state_dir)) as queue:
-                    self._wait_for_namesake(queue)
-                    self._work(queue, listener)
-                    with contextlib.suppress(StoreError):
-                        queue.forget_agent()
+                self._run_queue(listener)
             finally:
                 listener.close()
                 doorbell.socket_path(self._state_dir).unlink(missing_ok=True)
@@ -91,8 +88,28 @@ class Agent:
         """End at the next opportunity; jobs go on, and the next agent finds them."""
         self._ending = True
 
+    def _run_queue(self, listener: socket.socket) -> None:
+        queue = open_queue(queue_file(self._state_dir))
+        try:
+            self._wait_for_namesake(queue)
+            supervisor = Supervisor(queue, self._state_dir, self._log)
+            while self._work(queue, supervisor, listener):
+                # Deleted or damaged: whoever looks at the jobs puts them into a new one.
+                queue.close()
+                if not self._state_dir.is_dir():
+                    return
+                queue = open_queue(queue_file(self._state_dir))
+                supervisor.queue = queue
+                self._log("the queue was replaced")
+            with contextlib.suppress(StoreError):
+                queue.forget_agent()
+        finally:
+            queue.close()
+
     def _take_up_again(self) -> int | None:
-        with LocalQueue(queue_file(self._state_dir)) as queue:
+        if not self._state_dir.is_dir():
+            return None
+        with open_queue(queue_file(self._state_dir)) as queue:
             return doorbell.take_lock(self._state_dir) if queue.has_work() else None
 
     def _wait_for_namesake(self, queue: LocalQueue) -> None:
@@ -107,8 +124,8 @@ class Agent:
             self._log("another agent with this host name lives in another container; waiting")
             time.sleep(2.0)
 
-    def _work(self, queue: LocalQueue, listener: socket.socket) -> None:
-        supervisor = Supervisor(queue, self._state_dir, self._log)
+    def _work(self, queue: LocalQueue, supervisor: Supervisor, listener: socket.socket) -> bool:
+        """Work until there is nothing left to do; return True when the queue was replaced."""
         last_work = time.monotonic()
         while not self._ending:
             wait = 2.0
@@ -117,12 +134,18 @@ class Agent:
                 self._note(queue)
                 if queue.has_work():
                     last_work = time.monotonic()
+            except DamagedError as error:
+                self._log(str(error))
+                return True
             except StoreError as error:
                 self._log(str(error))
+            if queue.is_replaced():
+                return True
             left = self._idle - (time.monotonic() - last_work)
             if left <= 0:
-                return
+                return False
             self._sleep(queue, supervisor, listener, min(wait, max(left, 0.05)))
+        return False
 
     def _sleep(
         self,

@@ -16,7 +16,7 @@ from ...jobs import history
 from ...jobs.states import State
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
 from . import doorbell, environment, machine, recovery
-from .queue import Entry, LocalQueue, host_of, queue_file, secrets_file
+from .queue import Entry, LocalQueue, host_of, open_queue, queue_file, secrets_file
 from .supervisor import lacking
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LocalBackend:
             statedir.ensure(self.state_dir)
             if bundle.secrets:
                 self._keep_secrets(bundle)
-            with LocalQueue(file) as queue:
+            with open_queue(file) as queue:
                 queue.add(entry, environment.pack(environment.of_submitter()))
         except BaseException as error:
             secrets_file(self.state_dir, bundle.job_id).unlink(missing_ok=True)
@@ -120,13 +120,21 @@ class LocalBackend:
         return seen
 
     def _poll_one(self, file: Path, jobs: list[JobRef]) -> dict[str, Observation]:
+        for _ in range(5):
+            # Another process may just be replacing a queue that was lost.
+            with contextlib.suppress(statedir.ReplacedError):
+                return self._poll_once(file, jobs)
+            time.sleep(0.1)
+        return self._poll_once(file, jobs)
+
+    def _poll_once(self, file: Path, jobs: list[JobRef]) -> dict[str, Observation]:
         here = host_of(file) == machine.hostname()
         if not here:
             return self._poll_elsewhere(file, jobs)
         if not file.exists():
             # Lost, or of a state directory that was: this one takes its jobs over.
             file = queue_file(self.state_dir)
-        with LocalQueue(file) as queue:
+        with open_queue(file) as queue:
             entries = {entry.id: entry for entry in queue.some([job.job_id for job in jobs])}
             for job in jobs:
                 if job.job_id not in entries:
@@ -185,14 +193,14 @@ class LocalBackend:
     def set_priority(self, job: JobRef, priority: int) -> None:
         """Change the priority."""
         file = self._file(job)
-        with LocalQueue(file) as queue:
+        with open_queue(file) as queue:
             queue.set(job.job_id, priority=priority)
         self._ring(file)
 
     def move(self, job: JobRef, position: int) -> None:
         """Put a queued job at a place of the queue."""
         file = self._file(job)
-        with LocalQueue(file) as queue:
+        with open_queue(file) as queue:
             queue.move(job.job_id, position)
         self._ring(file)
 
@@ -200,7 +208,7 @@ class LocalBackend:
         """Remove the job from the queue, and its secrets."""
         file = Path(job.handle) if job.handle else queue_file(self.state_dir)
         if file.exists():
-            with LocalQueue(file) as queue:
+            with open_queue(file) as queue:
                 entry = queue.get(job.job_id)
                 if entry is not None and entry.is_active:
                     raise ConflictError(f"{job.job_id} is {entry.state}; cancel it first.")
@@ -210,7 +218,7 @@ class LocalBackend:
     def _steer(self, job: JobRef, wanted: str) -> None:
         """Do what is wanted where no process is concerned; leave the rest to the agent."""
         file = self._file(job)
-        with LocalQueue(file) as queue, queue.transaction():
+        with open_queue(file) as queue, queue.transaction():
             entry = queue.get(job.job_id)
             if entry is None:
                 raise BackendError(f"The local queue has no job {job.job_id}.")

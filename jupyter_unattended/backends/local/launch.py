@@ -14,7 +14,7 @@ from ...errors import UnattendedError
 from . import processes
 from .queue import Entry, LocalQueue, read_secrets
 
-_LAST_WORDS = 2000
+_LAST_WORDS = 500
 
 
 class LaunchError(UnattendedError):
@@ -86,13 +86,12 @@ def start(
 
 
 def last_words(state_dir: Path, launch: str) -> str:
-    """Return the last line that start.sh wrote before it had a log; empty if there is none."""
+    """Return what start.sh wrote last before it had a log, as one line; empty if nothing."""
     try:
         raw = _words_file(state_dir, launch).read_bytes()[-_LAST_WORDS:]
     except OSError:
         return ""
-    lines = [line.strip() for line in raw.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return " ".join(raw.decode(errors="replace").split())
 
 
 def clear(state_dir: Path, launch: str) -> None:

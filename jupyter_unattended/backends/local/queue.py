@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -137,6 +138,17 @@ def queue_file(state_dir: Path, host: str | None = None) -> Path:
     return state_dir / f"local-{host or hostname()}.sqlite"
 
 
+def open_queue(file: Path) -> LocalQueue:
+    """Open a queue; a damaged one is set aside, and its jobs come back from their directories."""
+    try:
+        queue = LocalQueue(file)
+        queue.has_work()
+    except statedir.DamagedError:
+        statedir.set_aside(file)
+        return LocalQueue(file)
+    return queue
+
+
 def host_of(file: Path) -> str:
     """Return the host whose queue is in `file`."""
     return file.stem.removeprefix("local-")
@@ -156,10 +168,18 @@ class LocalQueue:
     def __init__(self, file: Path, *, read_only: bool = False) -> None:
         self.file = file
         self._database = statedir.open_database(file, _SCHEMA, VERSION, read_only=read_only)
+        self._opened = file.stat()
 
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def is_replaced(self) -> bool:
+        """Whether the file was deleted or replaced since it was opened."""
+        try:
+            return not os.path.samestat(self._opened, self.file.stat())
+        except OSError:
+            return True
 
     def __enter__(self) -> LocalQueue:
         return self

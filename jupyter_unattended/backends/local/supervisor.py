@@ -46,7 +46,7 @@ class Supervisor:
     """
 
     def __init__(self, queue: LocalQueue, state_dir: Path, log: Callable[[str], None]) -> None:
-        self._queue = queue
+        self.queue = queue
         self._state_dir = state_dir
         self._log = log
         self._boot = processes.boot_id()
@@ -61,10 +61,10 @@ class Supervisor:
     def step(self) -> float:
         """Do what is to be done now; return in how many seconds to look again at the latest."""
         soon = 60.0
-        active = self._queue.active()
+        active = self.queue.active()
         for entry in active:
             soon = min(soon, self._guarded(entry, self._tend))
-        for entry in self._queue.preempted():
+        for entry in self.queue.preempted():
             soon = min(soon, self._guarded(entry, self._requeue))
         self._watch(active)
         return min(soon, self._schedule())
@@ -125,7 +125,7 @@ class Supervisor:
             # The first of its session is start.sh; without it, the rest are orphans.
             leader = next((p for p in found if p.pid == p.session), None)
             if leader is not None:
-                self._queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
+                self.queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
                 entry.pid, entry.pid_start = leader.pid, leader.start
             return leader
         process = processes.look(entry.pid)
@@ -156,7 +156,7 @@ class Supervisor:
             record = attempts.record(paths)
             if record.get("pid") == entry.pid and record.get("pid_start") == entry.pid_start:
                 if entry.attempt != paths.number:
-                    self._queue.set(entry.id, attempt=paths.number)
+                    self.queue.set(entry.id, attempt=paths.number)
                     entry.attempt = paths.number
                 return True
         return False
@@ -173,7 +173,7 @@ class Supervisor:
         now = time.time()
         kill_at = entry.kill_at or (now if at_once else now + entry.grace_period)
         first = entry.stopping is None
-        self._queue.set(
+        self.queue.set(
             entry.id, stopping=cause, stop_reason=reason or entry.stop_reason, kill_at=kill_at
         )
         entry.stopping, entry.stop_reason, entry.kill_at = cause, reason, kill_at
@@ -197,7 +197,7 @@ class Supervisor:
         if not entry.stop_reason and entry.stopping in ("cancel", "pause"):
             grace = outcome.duration(entry.grace_period)
             entry.stop_reason = f"killed: it had not stopped after its grace period of {grace}"
-            self._queue.set(entry.id, stop_reason=entry.stop_reason)
+            self.queue.set(entry.id, stop_reason=entry.stop_reason)
         processes.kill_all([process for process in own if process.pid != start_script.pid])
         if now >= (entry.kill_at or now) + _LAST_NOTE:
             start_script.send(signal.SIGKILL)
@@ -221,8 +221,8 @@ class Supervisor:
         if found and entry.state == State.STARTING:
             self._note_quick_start(entry)
         # In one transaction: what a person asks for meanwhile comes before it or after it.
-        with self._queue.transaction():
-            fresh = self._queue.get(entry.id)
+        with self.queue.transaction():
+            fresh = self.queue.get(entry.id)
             if fresh is not None:
                 self._settle(fresh, outcome.decide(fresh, code, why, run_seconds), run_seconds)
         if entry.launch:
@@ -317,10 +317,10 @@ class Supervisor:
     def _schedule(self) -> float:
         if time.time() < self._not_before:
             return self._not_before - time.time()
-        queue = self._queue.queued(limit=200)
+        queue = self.queue.queued(limit=200)
         if not queue:
             return 60.0
-        active = self._queue.active()
+        active = self.queue.active()
         total = self._total(any(entry.gpus for entry in queue + active))
         free = total
         for entry in active:
@@ -345,7 +345,7 @@ class Supervisor:
         if choice.head is not None and choice.passed_by:
             with contextlib.suppress(StoreError):
                 passed = entries[choice.head].passed + choice.passed_by
-                self._queue.set(choice.head, passed=passed)
+                self.queue.set(choice.head, passed=passed)
         return soon
 
     def _total(self, gpus: bool) -> machine.Resources:
@@ -362,11 +362,11 @@ class Supervisor:
         launch = launching.new_launch(entry.id)
         existing = entry.paths.existing_attempts()
         now = time.time()
-        with self._queue.transaction():
-            fresh = self._queue.get(entry.id)
+        with self.queue.transaction():
+            fresh = self.queue.get(entry.id)
             if fresh is None or fresh.state != State.QUEUED:
                 return 60.0
-            self._queue.enter(
+            self.queue.enter(
                 entry.id, State.STARTING, "", now, launch=launch, launched=now, boot=self._boot,
                 pid=None, pid_start=None, devices=",".join(devices), stopping=None, kill_at=None,
                 stop_reason=None, wanted=None, passed=0, exit_code=None,
@@ -374,7 +374,7 @@ class Supervisor:
             )  # fmt: skip
         self._note(entry, State.STARTING, "", now, None)
         try:
-            variables = launching.environment(self._queue, self._state_dir, entry, launch, devices)
+            variables = launching.environment(self.queue, self._state_dir, entry, launch, devices)
             child = launching.start(self._state_dir, entry, launch, variables)
         except launching.LaunchError as error:
             self._enter(entry, State.FAILED, str(error), launch=None, devices=None)
@@ -392,9 +392,9 @@ class Supervisor:
         process = processes.look(child.pid)
         # If this cannot be written, or the agent dies here, the launch's name finds it again.
         if process is not None:
-            self._queue.set(entry.id, pid=process.pid, pid_start=process.start)
+            self.queue.set(entry.id, pid=process.pid, pid_start=process.start)
         else:
-            self._queue.set(entry.id, pid=child.pid, pid_start=0)
+            self.queue.set(entry.id, pid=child.pid, pid_start=0)
         return _STARTING
 
     # -- saying ------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ class Supervisor:
         now = time.time()
         code = columns.get("exit_code")
         self._note(entry, state, reason, now, code if isinstance(code, int) else None)
-        self._queue.enter(entry.id, state, reason, now, was, **columns)
+        self.queue.enter(entry.id, state, reason, now, was, **columns)
         entry.state, entry.reason = state.value, reason
 
     def _note(
