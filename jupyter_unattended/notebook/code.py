@@ -216,7 +216,7 @@ class _Magics(ast.NodeTransformer):
         if magic.kind == "cell":
             return self._meaning_of_cell(magic)
         if magic.kind == "line" and magic.name in PYTHON_LINE_MAGICS:
-            return self._python(_without_options(magic.text), magic.line - 1)
+            return self._python(without_options(magic.text), magic.line - 1)
         if magic.kind == "line" and _defines_any(magic):
             return [_any_names(magic.line)]
         return []
@@ -225,7 +225,7 @@ class _Magics(ast.NodeTransformer):
         if magic.name in PYTHON_CELL_MAGICS:
             names = _positional(magic.text)[:1] if magic.name == "capture" else []
             body = self._python(magic.body, magic.line)
-            setup = _without_options(magic.text) if magic.name in ("timeit", "time") else ""
+            setup = without_options(magic.text) if magic.name in ("timeit", "time") else ""
             return [*self._python(setup, magic.line - 1), *body, *_assign(names, magic.line)]
         named = re.findall(r"--(?:out|err|proc)[ =]+(\w+)", magic.text)
         if magic.name in _INERT_CELL_MAGICS:
@@ -247,8 +247,8 @@ class _Magics(ast.NodeTransformer):
         return inner.tree.body
 
 
-def _without_options(text: str) -> str:
-    """Drop the options before the code: ``-n 10 -r 3 f()`` is ``f()``."""
+def without_options(text: str) -> str:
+    """Drop the options before the code of a magic: ``-n 10 -r 3 f()`` is ``f()``."""
     words = text.split(" ")
     while words and _OPTION.match(words[0]):
         takes_value = re.fullmatch(r"-[nrplsTDm]", words[0]) is not None
