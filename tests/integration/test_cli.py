@@ -162,7 +162,8 @@ def test_convert_to_a_script_that_needs_nothing_of_ours(cli: CommandLine) -> Non
     write_notebook(cli.cwd / "n.ipynb", "print('x is', x)", parameters="x: int = 1")
     done = cli("convert", "n.ipynb", "--to", "script", "--x", "2")
     assert done.returncode == 0, done.stderr
-    assert [Path(line).name for line in done.stdout.splitlines()] == ["n.py", "start.sh"]
+    names = [Path(line).name for line in done.stdout.splitlines()]
+    assert names == ["n.py", "requirements.txt", "start.sh"]
     script = subprocess.run(
         [sys.executable, "-I", "n.py", "--x", "7"],
         cwd=cli.cwd, capture_output=True, text=True, timeout=60,
