@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import sys
 import time
@@ -70,6 +71,7 @@ class Cells:
         self._journal = journal
         self._owner = os.getpid()
         self._task: asyncio.Task[_Executed] | None = None
+        self._context: contextvars.Context | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.to_run = [
             index
@@ -139,6 +141,7 @@ class Cells:
             count, error = self._shell.execution_count - 1, escaped
         self._stop.in_cell = False
         self._finish_task()
+        self._adopt_context()
         if os.getpid() != self._owner:
             # A child that the cell forked came back here; the notebook goes on in the parent alone.
             os._exit(_exit_code(error) if isinstance(error, SystemExit) else int(error is not None))
@@ -163,10 +166,28 @@ class Cells:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
         prepared = (transformed, problem) if awaits else None
-        task = self._loop.create_task(self._in_loop(source, cell_id, prepared))
+        task = self._loop.create_task(self._in_context(source, cell_id, prepared))
         self._stop.awaiting = (self._loop, task) if awaits else None
         self._task = task
         return self._loop.run_until_complete(task)
+
+    async def _in_context(
+        self, source: str, cell_id: str, prepared: tuple[str, Any] | None
+    ) -> _Executed:
+        try:
+            return await self._in_loop(source, cell_id, prepared)
+        finally:
+            self._context = contextvars.copy_context()
+
+    def _adopt_context(self) -> None:
+        """Have what a cell set in the context of its task hold for the cells after it.
+
+        NumPy keeps its print options there, for example, and decimal its precision.
+        """
+        context, self._context = self._context, None
+        for variable, value in context.items() if context is not None else ():
+            if variable.get(None) is not value:
+                variable.set(value)
 
     async def _in_loop(
         self, source: str, cell_id: str, prepared: tuple[str, Any] | None

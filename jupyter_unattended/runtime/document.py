@@ -11,7 +11,7 @@ import json
 import platform
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,22 @@ class Document:
         with self._guard, self.lock:
             self.notebook["metadata"]["language_info"] = dict(info)
             self._dirty = True
+
+    def show_again(self, outputs: Iterable[Mapping[str, Any]]) -> None:
+        """Have the current cell show `outputs` in the place of what it has shown so far."""
+        with self._guard, self.lock:
+            if self._current is None:
+                return
+            shown = self._outputs[self._current]
+            shown.clear(wait=False)
+            for output in outputs:
+                fields = dict(output)
+                kind = fields.pop("output_type")
+                if kind == "stream":
+                    shown.stream(fields["name"], "".join(fields["text"]))
+                else:
+                    shown.rich(Rich(kind, **fields))
+            self._changed(self._current)
 
     # -- the file ----------------------------------------------------------------------------------
 

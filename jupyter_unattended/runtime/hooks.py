@@ -59,6 +59,8 @@ class Run:
         the runtime's own saving; infinity before.
     outputs
         ``outputs(index)`` returns the outputs of a cell as they are now (nbformat 4.5, a copy).
+    show_again
+        ``show_again(outputs)`` has the running cell show these in the place of its own so far.
     """
 
     shell: Any
@@ -73,6 +75,7 @@ class Run:
     log: Callable[[str], None]
     seconds_left: Callable[[], float]
     outputs: Callable[[int], list[dict[str, Any]]]
+    show_again: Callable[[list[dict[str, Any]]], None] = lambda _outputs: None
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ class Runtime:
             log=self._note,
             seconds_left=self._stop.seconds_left,
             outputs=document.outputs,
+            show_again=document.show_again,
         )
         # Only what is in this process can be saved.
         own = hooks.load(run) if self._kernel is None else hooks.NoHooks()

@@ -1,0 +1,102 @@
+"""What is going on in the process that a snapshot would lose: threads, child processes, tasks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+from .checkpoint_store import THREAD_NAME
+
+#: Threads that are started again by whoever needs them: ours, IPython's, tqdm's, joblib's.
+_HARMLESS_THREADS = (
+    THREAD_NAME,
+    "unattended",
+    "IPythonHistorySavingThread",
+    "QueueFeederThread",
+    "QueueManagerThread",
+    "ExecutorManagerThread",
+    "pydevd",
+)
+_HARMLESS_CLASSES = ("TMonitor", "_ExecutorManagerThread", "HistorySavingThread")
+#: Likewise child processes, by their command lines.
+_HARMLESS_PROCESSES = (
+    b"loky.backend.popen_loky_posix",
+    b"loky.backend.resource_tracker",
+    b"multiprocessing.resource_tracker",
+    b"multiprocessing.forkserver",
+    b"jupyter_unattended.runtime.snapshot_verify",
+)
+
+
+def going_on() -> str | None:
+    """Name something alive that would not come back; None if there is nothing."""
+    return _thread() or _process() or _task()
+
+
+def _thread() -> str | None:
+    for thread in threading.enumerate():
+        harmless = (
+            thread is threading.main_thread()
+            or not thread.is_alive()
+            or thread.name.startswith(_HARMLESS_THREADS)
+            or type(thread).__name__ in _HARMLESS_CLASSES
+            or (isinstance(thread, threading._DummyThread))
+        )
+        if not harmless:
+            return f"a thread ({thread.name}) is running"
+    return None
+
+
+def children() -> list[int]:
+    """Return the process ids of this process's children."""
+    try:
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return [int(pid) for pid in text.split()]
+    except OSError:
+        return _children_by_scan()
+
+
+def _children_by_scan() -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(after_name[1]) == os.getpid() and after_name[0] != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+def _process() -> str | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    for pid in children():
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/stat").read_text()
+            name = status[status.index("(") + 1 : status.rindex(")")]
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            ended = status[status.rindex(")") + 2] == "Z"
+            if not ended and not any(part in command for part in _HARMLESS_PROCESSES):
+                return f"a child process ({name}, {pid}) is running"
+    return None
+
+
+def _task() -> str | None:
+    asyncio: Any = sys.modules.get("asyncio")
+    loop = None
+    if asyncio is not None:
+        with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
+            warnings.simplefilter("ignore")
+            loop = asyncio.get_event_loop()
+    if loop is None or loop.is_closed():
+        return None
+    for task in asyncio.all_tasks(loop):
+        if not task.done():
+            return f"a task ({task.get_name()}) is waiting"
+    return None

@@ -1,0 +1,104 @@
+"""Killing attempts of a job until it is done, and comparing what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .jobdir import Job
+
+#: How much of a notebook's output is about when, not what.
+Outputs = list[Any]
+
+
+def spec(job: Job, **fields: Any) -> Job:
+    """Put fields into the job's specification."""
+    file = job.root / "job.json"
+    content = json.loads(file.read_text())
+    content["spec"] |= fields
+    file.write_text(json.dumps(content))
+    return job
+
+
+def shown(job: Job) -> Outputs:
+    """What the executed notebook shows, without times."""
+    return [
+        (cell["execution_count"], [_merged(output) for output in cell["outputs"]])
+        for cell in job.output["cells"]
+        if cell["cell_type"] == "code"
+    ]
+
+
+def _merged(output: dict[str, Any]) -> Any:
+    if "text" in output:
+        return output["name"], "".join(output["text"])
+    return json.dumps(output, sort_keys=True)
+
+
+def kill_group(process: Any, number: int) -> None:
+    """Send a signal to the whole process group of an attempt."""
+    os.killpg(process.pid, number)
+
+
+def attempt(
+    job: Job, kill: Callable[[Any], int | None], timeout: float = 120
+) -> tuple[int, int | None]:
+    """Run one attempt in a group of its own; `kill` may end it and says with which signal."""
+    process = job.start(start_new_session=True)
+    sent = None
+    try:
+        sent = kill(process)
+        return process.wait(timeout), sent
+    finally:
+        if process.poll() is None:
+            kill_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for_event(
+    job: Job, number: int, event: str, timeout: float = 60, **fields: Any
+) -> Callable[[Any], int | None]:
+    """Kill with SIGKILL as soon as attempt `number` has noted an event."""
+
+    def kill(process: Any) -> int | None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and process.poll() is None:
+            for line in job.events(event):
+                if line["attempt"] == number and fields.items() <= line.items():
+                    kill_group(process, signal.SIGKILL)
+                    return int(signal.SIGKILL)
+            time.sleep(0.01)
+        return None
+
+    return kill
+
+
+def kill_after_lines(
+    job: Job, number: int, text: str, count: int, signal_number: int, timeout: float = 60
+) -> Callable[[Any], int | None]:
+    """Send a signal as soon as the log of attempt `number` has `text` so many times."""
+
+    def kill(process: Any) -> int | None:
+        log = job.attempt(number) / "log.txt"
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and process.poll() is None:
+            if log.exists() and log.read_text("utf-8", "replace").count(text) >= count:
+                if signal_number == signal.SIGKILL:
+                    kill_group(process, signal_number)
+                else:
+                    process.send_signal(signal_number)
+                return int(signal_number)
+            time.sleep(0.01)
+        return None
+
+    return kill
+
+
+def checkpoints(job: Job) -> Path:
+    """The directory of checkpoints."""
+    return job.root / "checkpoints"

@@ -1,0 +1,393 @@
+"""Attempts that are killed, and what the next one goes on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .jobdir import Job, code
+from .kills import attempt, checkpoints, kill_after_lines, shown, spec, wait_for_event
+
+#: A notebook that leaves traces in every corner a process has.
+CORNERS: list[str | dict[str, Any]] = [
+    "import numpy as np, pandas as pd, random, os, sys, warnings, decimal, logging\n"
+    "random.seed(3); np.random.seed(1); rng = np.random.default_rng(5)\n"
+    "counter = 0\n%matplotlib inline\nimport matplotlib.pyplot as plt",
+    "def bump():\n    global counter\n    counter += 1\n    return counter\n"
+    "def make():\n    n = 0\n    def inc():\n        nonlocal n\n        n += 1\n        return n\n"
+    "    return inc, lambda: n\n"
+    "inc, get = make()\nprint(bump(), inc(), get(), random.random())",
+    "a = np.random.rand(300_000); v = a[10:20]; other = v\n"
+    "df = pd.DataFrame({'x': a[:5], 'y': rng.random(5)}); part = df[:]; col = df['x']\n"
+    "os.makedirs('sub', exist_ok=True); os.chdir('sub'); os.environ['MARK'] = 'set'\n"
+    "os.environ.pop('LANGUAGE', None); sys.path.insert(0, 'somewhere')\n"
+    "with open('note.txt', 'w') as file: file.write('x')\na[:3]",
+    "np.set_printoptions(precision=3); pd.set_option('display.max_rows', 7)\n"
+    "pd.options.display.precision = 2; plt.rcParams['figure.figsize'] = (2, 1)\n"
+    "decimal.getcontext().prec = 5; np.seterr(divide='ignore')\n"
+    "warnings.filterwarnings('error', message='loud'); sys.setrecursionlimit(4321)\n"
+    "logging.basicConfig(level=20, format='%(levelname)s:%(message)s', stream=sys.stdout)\n"
+    "%precision 3",
+    "class A:\n    made = []\n    def __init_subclass__(cls): A.made.append(cls.__name__)\n"
+    "    def go(self): return bump(), v.sum().round(6), inc(), get()\n"
+    "class B(A): pass\nx = B(); print(x.go(), np.random.rand(), rng.random(), random.random())",
+    "v[:] = 1; part.iloc[0, 0] = 9\n"
+    "print(a[10:20].sum(), other is v, v.base is a)\n"
+    "print(os.getcwd().endswith('sub'), os.environ['MARK'])\n"
+    "print(df['x'].iloc[0] == 9, col.iloc[0] == 9, x.go(), A.made, isinstance(x, A))\n"
+    "print(sys.path[0], sys.getrecursionlimit(), decimal.Decimal(1) / 3, file.closed)\n"
+    "df",
+    "logging.info('logged'); logging.debug('not')\n"
+    "try:\n    warnings.warn('loud')\nexcept UserWarning as e:\n    print('raised', e)\n"
+    "print(np.array([1.23456789]), pd.options.display.max_rows, np.float64(1) / 0)\n"
+    "plt.plot([1, 2]); 1 / 3",
+    "print(x.go(), inc() == get(), random.random(), np.random.rand(), rng.random(), counter)",
+]
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> list[Any]:
+    (tmp_path / "reference").mkdir()
+    job = Job(tmp_path / "reference", *CORNERS)
+    assert job.run() == 0
+    return shown(job)
+
+
+def run_killed(job: Job, cells: int, *, sigterm: bool = False) -> int:
+    """Kill an attempt in each cell in turn; return the number of attempts."""
+    number = 0
+    for cell in range(1, cells):
+        number += 1
+        if sigterm:
+            wait = wait_for_event(job, number, "cell_started", cell=cell)
+        else:
+            wait = wait_for_event(job, number, "cell_started", cell=cell)
+        _, sent = attempt(job, wait)
+        if sent is None:
+            return number
+    number += 1
+    assert attempt(job, lambda _process: None)[0] == 0, job.log(number)
+    return number
+
+
+@pytest.mark.timeout(600)
+def test_killed_in_every_cell_one_after_the_other(tmp_path: Path, reference: list[Any]) -> None:
+    job = spec(Job(tmp_path, *CORNERS), checkpoint_interval=0)
+    attempts = run_killed(job, len(CORNERS))
+    assert shown(job) == reference
+    assert attempts == len(CORNERS)
+    resumed = job.events("resumed")
+    assert [line["first_cell"] for line in resumed] == list(range(1, len(CORNERS)))
+    starts = [line["cell"] for line in job.events("cell_started")]
+    # Each cell was begun at most twice: in the attempt that was killed and in the next.
+    assert all(starts.count(cell) <= 2 for cell in range(len(CORNERS)))
+
+
+def test_what_is_left_of_checkpoints_after_success(tmp_path: Path) -> None:
+    job = spec(Job(tmp_path, "x = 1", "print(x)"), checkpoint_interval=0)
+    assert job.run() == 0
+    assert list(checkpoints(job).glob("*.json")) == []
+    assert list((checkpoints(job) / "objects").iterdir()) == []
+    assert job.run() == 0
+    assert job.events("resumed") == []
+
+
+def test_nothing_is_saved_when_switched_off(tmp_path: Path) -> None:
+    job = spec(Job(tmp_path, "x = 1", "print(x)"), checkpoints=False, checkpoint_interval=0)
+    assert job.run() == 0
+    assert not checkpoints(job).exists()
+    assert job.events("checkpoint") == []
+
+
+def test_short_cells_are_not_saved_by_default(tmp_path: Path) -> None:
+    job = Job(tmp_path, "x = 1", "print(x)")
+    assert job.run() == 0
+    assert job.events("checkpoint") == []
+
+
+STOP = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+ONCE = "if os.environ['UNATTENDED_ATTEMPT'] == '1':\n    "
+
+
+def test_stopped_between_cells_it_saves(tmp_path: Path) -> None:
+    # The signal comes while a thread holds it back until the cell is over.
+    later = (
+        "import os, signal, threading\nx = 41\n"
+        + ONCE
+        + (
+            "get_ipython().events.register('post_run_cell', "
+            "lambda r: os.kill(os.getpid(), signal.SIGTERM))"
+        )
+    )
+    job = Job(tmp_path, later, "print(x + 1)")
+    assert job.run() == 75
+    if job.events("cell_finished")[0]["status"] == "ok":
+        assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [0]
+    assert job.run() == 0
+    assert job.text(1) == "42\n"
+
+
+def test_stopped_in_a_cell_it_saves_nothing_half_done(tmp_path: Path) -> None:
+    job = spec(
+        Job(tmp_path, "import os; x = 1", "x = 2\n" + ONCE + STOP, "print(x)"),
+        checkpoint_interval=0,
+    )
+    assert job.run() == 75
+    assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [0]
+    assert job.run() == 0
+    assert [line["first_cell"] for line in job.events("resumed")] == [1]
+    assert job.text(2) == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "why", "variable"),
+    [
+        (["import socket; conn = socket.socket()", "print(conn.family)"], "a socket", "conn"),
+        (["f = open('/etc/hostname')", "g = lambda: f.read()", "g()"], "an open file", "f"),
+        (["g = (i for i in range(9)); next(g)", "print(next(g))"], "a generator", "g"),
+        (
+            ["import threading, time\nt = threading.Thread(target=time.sleep, args=[3]); t.start()",
+             "t.join()"],
+            "a thread",
+            None,
+        ),
+        (["import subprocess; p = subprocess.Popen(['sleep', '3'])", "p.wait()"], "a child", None),
+        (
+            ["import asyncio\nt = asyncio.create_task(asyncio.sleep(3))", "await t"],
+            "a task",
+            None,
+        ),
+        (["1 + 1", "_ + 1"], "uses _", None),
+    ],
+    ids=["socket", "file", "generator", "thread", "process", "task", "history"],
+)  # fmt: skip
+def test_what_cannot_be_saved_is_said_before_the_stop(
+    tmp_path: Path, cells: list[str], why: str, variable: str | None
+) -> None:
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 0, job.log()
+    refused = job.events("checkpoint")[0]["refused"]
+    assert why in refused["why"]
+    assert refused["variable"] == variable
+    assert refused["consequence"] == "resume will start from the top"
+    if variable:
+        assert refused["cell"] == 0
+        assert f"cell 1 holds {why}" in refused["why"]
+    assert f"resume will start from the top, because {refused['why']}" in job.log()
+
+
+def test_what_nobody_needs_is_left_out(tmp_path: Path) -> None:
+    cells = ["import os\nf = open('/etc/hostname'); x = 5", "y = x\n" + ONCE + STOP, "print(x, y)"]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    saved = job.events("checkpoint")[0]["saved"]
+    assert saved["left_out"] == {"f": "an open file (/etc/hostname)"}
+    assert job.run() == 0
+    assert job.text(2) == "5 5\n"
+
+
+def test_cells_tagged_as_safe_are_run_again(tmp_path: Path) -> None:
+    cells: list[Any] = [
+        "import sqlite3, os; path = ':memory:'; made = []",
+        code("conn = sqlite3.connect(path); made.append(1)", "safe-to-replay"),
+        "x = len(made)",
+        ONCE + STOP,
+        "print(conn.execute('select 7').fetchone(), x, made)",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    assert job.run() == 0, job.log(2)
+    assert job.text(4) == "(7,) 1 [1]\n" or job.text(4) == "(7,) 1 [1, 1]\n"
+    assert [line["cell"] for line in job.events("cell_started")][-2:] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["sources", "arguments", "python", "version", "module", "torn", "writable"],
+)
+def test_what_does_not_fit_is_not_restored(tmp_path: Path, change: str) -> None:
+    (tmp_path / "helper.py").write_text("value = 1\n")
+    cells = ["import os, helper, numpy; x = 1", ONCE + STOP, "print(x)"]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    manifest = next(checkpoints(job).glob("snapshot.*.json"))
+    reason = ""
+    if change == "sources":
+        file = job.root / "notebook.ipynb"
+        file.write_text(file.read_text().replace("x = 1", "x = 2"))
+        reason = "cells before the point where it would go on were changed"
+    elif change == "arguments":
+        job.arguments = ["--more"]
+        reason = "the job was started with other arguments"
+    elif change == "module":
+        (tmp_path / "helper.py").write_text("value = 2\n")
+        reason = "helper.py, which the notebook imports, was changed"
+    elif change in ("python", "version"):
+        import hashlib
+
+        content = json.loads(manifest.read_bytes().partition(b"\n")[0])
+        if change == "python":
+            content["meta"]["python"]["python"] = "3.9"
+            reason = "and was 3.9 when it was saved"
+        else:
+            content["meta"]["versions"]["numpy"] = "1.2.3"
+            reason = "and was 1.2.3"
+        body = json.dumps(content).encode()
+        manifest.write_bytes(body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n")
+    elif change == "torn":
+        manifest.write_bytes(manifest.read_bytes()[:-70])
+    elif change == "writable":
+        checkpoints(job).chmod(0o777)
+        reason = "can be written by other users"
+    assert job.run() == 0, job.log(2)
+    assert job.events("resumed") == []
+    assert [line["cell"] for line in job.events("cell_started") if line["attempt"] == 2] == [
+        0,
+        1,
+        2,
+    ]
+    if reason:
+        assert reason in job.events("from_the_top")[0]["why"]
+        assert "starts from the top, because" in job.log(2)
+    else:
+        assert "is passed over" in job.log(2)
+
+
+def test_a_snapshot_that_cannot_be_loaded_is_found_in_time(tmp_path: Path) -> None:
+    cells = [
+        "import os, time\nclass Lies:\n    def __reduce__(self): return (int, ('no number',))\n"
+        "x = Lies()",
+        "time.sleep(4)",
+        "print(type(x).__name__)",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 0
+    refused = [line["refused"] for line in job.events("checkpoint") if "refused" in line]
+    assert "could not be loaded again (ValueError" in refused[0]["why"]
+
+
+def test_a_snapshot_that_kills_the_process_is_given_up(tmp_path: Path) -> None:
+    cells = [
+        "import os\nclass Bomb:\n    def __reduce__(self): return boom, ()\n"
+        "def boom():\n    if os.environ.get('ARM'): os._exit(9)\n"
+        "x = Bomb()",
+        ONCE + STOP,
+        "print('end')",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    for _ in range(2):
+        assert job.run(env={"ARM": "1"}) not in (0, 75)
+    assert job.run(env={"ARM": "1"}) == 0, job.log(4)
+    assert "it ended the process 2 times while it was loaded" in job.log(4)
+
+
+def test_state_of_the_users_own_modules(tmp_path: Path) -> None:
+    (tmp_path / "store.py").write_text(
+        "import threading\nitems = []\nlock = threading.Lock()\nlimit = 1\n"
+        "def add(x):\n    with lock:\n        items.append(x)\n    return len(items), limit\n"
+    )
+    cells = [
+        "import os, store\nfrom store import items\nstore.limit = 5; print(store.add('a'))",
+        ONCE + STOP,
+        "print(store.add('b'), items, items is store.items)",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    assert job.run() == 0, job.log(2)
+    assert job.text(2) == "(2, 5) ['a', 'b'] True\n"
+
+
+LOOP = [
+    "import numpy as np, random, os, time\nfrom jupyter_unattended import resumable\n"
+    "np.random.seed(1); random.seed(2)\nw = np.zeros(1000); history = []\n"
+    "def step():\n    global w\n    w += np.random.rand(1000)\n    history.append(float(w[0]))",
+    "total = 0.0\nfor i in resumable(range(40), state=[w, history], every='0.05s'):\n"
+    "    step(); time.sleep(0.02)\n    print('step', i, round(history[-1], 6), random.random())",
+    "print(len(history), w.sum(), np.random.rand(), random.random())",
+]
+
+
+@pytest.mark.parametrize("interval", [0, None, "off"])
+def test_a_loop_goes_on_with_its_next_step(tmp_path: Path, interval: Any) -> None:
+    options = {"checkpoints": False} if interval == "off" else {"checkpoint_interval": interval}
+    (tmp_path / "reference").mkdir()
+    reference = Job(tmp_path / "reference", *LOOP)
+    assert reference.run() == 0
+    job = spec(Job(tmp_path, *LOOP), **options)
+    sent = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL]
+    for number, how in enumerate(sent, 1):
+        code, _ = attempt(job, kill_after_lines(job, number, "step ", 8, how))
+        assert code == (75 if how == signal.SIGTERM else -signal.SIGKILL)
+    assert attempt(job, lambda _process: None)[0] == 0, job.log(4)
+    assert shown(job) == shown(reference)
+    steps_run = sum(job.log(number).count("\nstep ") for number in (1, 2, 3, 4))
+    assert steps_run < 40 + 30
+    assert any("goes on after step" in job.log(number) for number in (2, 3, 4))
+
+
+def test_the_run_ai_handler_works_unchanged(tmp_path: Path) -> None:
+    """A SIGTERM handler that saves and exits non-zero, and a start that looks for the file."""
+    cells = [
+        "import json, os, signal, sys, time\nstate = {'step': 0}\n"
+        "if os.path.exists('saved.json'):\n    state = json.load(open('saved.json'))\n"
+        "def on_sigterm(number, frame):\n"
+        "    json.dump(state, open('saved.json', 'w'))\n    sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, on_sigterm)",
+        "while state['step'] < 30:\n    state['step'] += 1\n    print(state['step'], flush=True)\n"
+        "    time.sleep(0.05)",
+        "print('done', state['step'])",
+    ]
+    job = Job(tmp_path, *cells)
+
+    assert attempt(job, kill_after_lines(job, 1, "\n", 5, signal.SIGTERM))[0] == 75
+    assert attempt(job, lambda _process: None)[0] == 0, job.log(2)
+    assert job.text(2) == "done 30\n"
+    assert job.log(2).splitlines()[0] != "1"
+
+
+@pytest.mark.timeout(600)
+def test_kills_at_random_moments(tmp_path: Path, reference: list[Any]) -> None:
+    """More of them with UNATTENDED_KILLS=100."""
+    kills = int(os.environ.get("UNATTENDED_KILLS", "6"))
+    chance = random.Random(kills)
+    done = 0
+    round_number = 0
+    while done < kills:
+        round_number += 1
+        workspace = tmp_path / f"round-{round_number}"
+        workspace.mkdir()
+        job = spec(Job(workspace, *CORNERS), checkpoint_interval=0)
+        number = 0
+        while True:
+            number += 1
+            moment = chance.uniform(0.3, 3.5)
+            sent_signal = chance.choice([signal.SIGKILL, signal.SIGTERM])
+
+            def kill(process: Any, moment: float = moment, sent: int = sent_signal) -> int | None:
+                deadline = time.monotonic() + moment
+                while time.monotonic() < deadline:
+                    if process.poll() is not None:
+                        return None
+                    time.sleep(0.01)
+                if sent == signal.SIGKILL:
+                    os.killpg(process.pid, sent)
+                else:
+                    process.send_signal(sent)
+                return int(sent)
+
+            last = number > 12
+            code, sent = attempt(job, (lambda _process: None) if last else kill)
+            done += sent is not None
+            if code == 0:
+                break
+            assert sent is not None, job.log(number)
+        assert shown(job) == reference
+        assert not [line for line in job.events() if line["event"] == "hook_failed"]
