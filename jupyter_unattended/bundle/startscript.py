@@ -113,7 +113,7 @@ def render(
         working_directory=shlex.quote(working_directory),
         grace_period=f"{grace_period:g}",
         settings=_settings(arguments, environment or {}),
-        command="run_user_script" if user_script else "run_notebook ",
+        command="run_user_script" if user_script else "run_notebook",
     )
 
 

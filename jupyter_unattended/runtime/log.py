@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 
 #: Of a gap larger than twice this, the middle is not read back; outputs would not keep it anyway.
 _GAP = 4 * 1024 * 1024
+#: More than this is not held back for the end of its line.
+_LINE = 8 * 1024
 
 
 class Log:
@@ -52,11 +54,19 @@ class Log:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._lost = 0
         self._in_child = False
+        # Parts of a line that print() hands over one by one, and the stream they are for.
+        self._held: list[str] = []
+        self._held_for = ""
+        self._held_size = 0
         os.register_at_fork(
-            before=self._lock.acquire,
+            before=self._before_fork,
             after_in_parent=self._lock.release,
             after_in_child=self._after_fork,
         )
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        self._flush()
 
     def _after_fork(self) -> None:
         # The private descriptor's offset is shared with the parent: a write of ours would move it
@@ -65,23 +75,49 @@ class Log:
         self._in_child = True
 
     def write(self, name: str, text: str) -> None:
-        """Write text of the stream `name`: to the log, and to the sink."""
+        """Write text of the stream `name`, to the log and to the sink.
+
+        A line that has not ended yet may be held back until it has, or until `flush` or `sync`: so
+        lines stay whole, and a print of five values is one write.
+        """
         with self._guard, self._lock:
-            if self._in_child:
-                _write_or_lose(2 if name == "stderr" else 1, _bytes(text))
-                return
-            self._append(_bytes(text))
-            self._sink(name, text)
+            if self._held and self._held_for != name:
+                self._flush()
+            self._held.append(text)
+            self._held_for = name
+            self._held_size += len(text)
+            if "\n" in text or self._held_size > _LINE:
+                self._flush()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if self._held:
+            with self._guard, self._lock:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        name, text = self._held_for, "".join(self._held)
+        self._held.clear()
+        self._held_size = 0
+        if self._in_child:
+            _write_or_lose(2 if name == "stderr" else 1, _bytes(text))
+            return
+        self._append(_bytes(text))
+        self._sink(name, text)
 
     def note(self, text: str) -> None:
         """Write text to the log that is no output of the notebook."""
         with self._guard, self._lock:
             if not self._in_child:
+                self._flush()
                 self._append(_bytes(text))
 
     def sync(self) -> None:
         """Pass on what others have written until now."""
         with self._guard, self._lock:
+            self._flush()
             if not self._in_child:
                 self._read_gap(os.fstat(self._descriptor).st_size)
 
@@ -167,7 +203,7 @@ class LogStream(io.TextIOBase):
         self.buffer: BinaryIO = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115
 
     def write(self, text: str, /) -> int:
-        """Write `text`; it is in the log when this returns."""
+        """Write `text`; whole lines are in the log when this returns."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if text:
@@ -179,7 +215,8 @@ class LogStream(io.TextIOBase):
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Write a line that has not ended yet."""
+        self._log.flush()
 
     def fileno(self) -> int:
         """Return the descriptor that child processes may be given; it is the log too."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 #: EX_IOERR: every cell ran, but the executed notebook could not be saved.
 _NOT_SAVED = 74
+#: EX_SOFTWARE: a mistake of ours, or an IPython that we do not know.
+_INTERNAL = 70
 
 
 def main(arguments: Sequence[str], *, in_job: bool) -> int:
@@ -97,7 +100,12 @@ class Runtime:
         sys.stdout = LogStream(self._log, "stdout", 1)
         sys.stderr = LogStream(self._log, "stderr", 2)
         self._watch.start()
-        result = self._run()
+        try:
+            result = self._run()
+        except Exception as error:
+            self._log.note(traceback.format_exc())
+            reason = f"the runtime itself failed: {type(error).__name__}: {error}"
+            result = Result("failed", _INTERNAL, reason)
         with self._ending:
             self._result = result
             return self._finish(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import contextlib
 import getpass
@@ -10,6 +11,7 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -238,6 +240,11 @@ def make(console: Console) -> ZMQInteractiveShell:
     if importlib.util.find_spec("matplotlib_inline") is not None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     ipython_dir = os.environ.get("IPYTHONDIR") or str(Path("~/.ipython").expanduser())
+    if not _is_writable(Path(ipython_dir)):
+        # IPython 8 creates a directory there; a container's home often takes none.
+        temporary = tempfile.TemporaryDirectory(prefix="ipython-")
+        atexit.register(temporary.cleanup)
+        ipython_dir = temporary.name
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
@@ -254,8 +261,16 @@ def make(console: Console) -> ZMQInteractiveShell:
         user_ns=module.__dict__,
     )
     sys.displayhook = shell.displayhook
+    # IPython's advice to who calls sys.exit() in a console.
+    warnings.filterwarnings("ignore", message="To exit: use", category=UserWarning)
     _refuse_input()
     return shell
+
+
+def _is_writable(directory: Path) -> bool:
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return os.access(directory, os.W_OK)
 
 
 def _refuse_input() -> None:

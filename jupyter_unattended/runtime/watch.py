@@ -58,9 +58,6 @@ class Watch:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         while True:
-            interval = _INTERVAL_STOPPING if self._stop.requested or self._unheard else _INTERVAL
-            poll.poll(interval * 1000)
-            self._listen()
             with contextlib.suppress(Exception):
                 self._tick()
             if self._stop.requested:
@@ -69,6 +66,9 @@ class Watch:
                     self._force()
                 elif left <= _PATIENCE:
                     self._stop.interrupt_who_asks()
+            interval = _INTERVAL_STOPPING if self._stop.requested or self._unheard else _INTERVAL
+            poll.poll(interval * 1000)
+            self._listen()
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
