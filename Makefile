@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-cluster test-slurm lint types format benchmark wheel clean
+.PHONY: help demo test test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -43,6 +43,9 @@ test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, e
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
 	$(BIN)/python -m pytest tests/hpc/slurm
+
+test-gridengine: $(VENV)/.dev  ## The same on a real Grid Engine
+	$(BIN)/python -m pytest tests/hpc/gridengine
 
 lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ _OWN = {
     "local": "jupyter_unattended.backends.local:LocalBackend",
     "kubernetes": "jupyter_unattended.backends.kubernetes:KubernetesBackend",
     "slurm": "jupyter_unattended.backends.slurm:SlurmBackend",
+    "gridengine": "jupyter_unattended.backends.gridengine:GridEngineBackend",
 }
 
 

@@ -11,7 +11,7 @@ import { ApiError } from './api';
 import { CodeBlock } from './codeBlock';
 import { ErrorNote, Loading } from './components';
 import { Findings } from './findings';
-import { changes, forBackend, toSubmit, withChanges, withoutSecrets } from './formData';
+import { changes, forBackend, withChanges, withoutSecrets } from './formData';
 import type { IFormContext } from './formTemplates';
 import {
   BackendWidget,
@@ -60,6 +60,8 @@ export class FormWidget extends ReactWidget {
     this.title.closable = true;
     this.title.label =
       'job' in target ? trans.__('Clone %1', name) : trans.__('Run %1 unattended', name);
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', this.title.label);
   }
 
   /** The notebook on disk is another one now. */
@@ -81,12 +83,6 @@ export class FormWidget extends ReactWidget {
         state={this._state}
       />
     );
-  }
-
-  protected onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    // MainAreaWidget has given it a name that says nothing.
-    this.node.setAttribute('aria-label', this.title.label);
   }
 
   protected onActivateRequest(message: Message): void {
@@ -176,7 +172,7 @@ function FormBody(props: {
   const submit = () =>
     attempt('submitting', async () => {
       await host.save();
-      const job = await api.submit(target, toSubmit(data, form?.data ?? {}), force);
+      const job = await api.submit(target, data, force);
       if (key !== null && form !== null) {
         await state?.save(key, withoutSecrets(changes(data, form.data)));
       }
@@ -186,7 +182,7 @@ function FormBody(props: {
   const look = () =>
     attempt('preview', async () => {
       await host.save();
-      const found = await api.preview(target, toSubmit(data, form?.data ?? {}));
+      const found = await api.preview(target, data);
       setFindings(found.findings);
       setPreview(found);
     });
@@ -272,19 +268,18 @@ function FormBody(props: {
           </label>
         )}
         <div className="jp-Unattended-formButtons">
-          <button
-            className="jp-mod-styled jp-mod-accept"
-            disabled={busy !== '' || blocked || !isValid}
-            title={
-              blocked
-                ? trans.__('Preflight found errors')
-                : isValid
-                  ? trans.__('Ctrl+Enter')
-                  : trans.__('A value above is missing or wrong')
-            }
-            onClick={submit}
-          >
-            {busy === 'submitting' ? trans.__('Submitting…') : trans.__('Run unattended')}
+          {changed && preview === null && (
+            <button
+              className="jp-Unattended-link"
+              onClick={() => setData(form.data)}
+              title={trans.__('Back to the values in the notebook')}
+            >
+              {trans.__('Reset')}
+            </button>
+          )}
+          <span className="jp-Unattended-spacer" />
+          <button className="jp-mod-styled jp-mod-reject" onClick={() => widget.dispose()}>
+            {trans.__('Cancel')}
           </button>
           {preview === null ? (
             <button
@@ -299,19 +294,20 @@ function FormBody(props: {
               {trans.__('Back to the form')}
             </button>
           )}
-          <button className="jp-mod-styled jp-mod-reject" onClick={() => widget.dispose()}>
-            {trans.__('Cancel')}
+          <button
+            className="jp-mod-styled jp-mod-accept"
+            disabled={busy !== '' || blocked || !isValid}
+            title={
+              blocked
+                ? trans.__('Preflight found errors')
+                : isValid
+                  ? trans.__('Ctrl+Enter')
+                  : trans.__('A value above is missing or wrong')
+            }
+            onClick={submit}
+          >
+            {busy === 'submitting' ? trans.__('Submitting…') : trans.__('Run unattended')}
           </button>
-          <span className="jp-Unattended-spacer" />
-          {changed && preview === null && (
-            <button
-              className="jp-Unattended-link"
-              onClick={() => setData(form.data)}
-              title={trans.__('Back to the values in the notebook')}
-            >
-              {trans.__('Reset')}
-            </button>
-          )}
         </div>
       </footer>
     </div>

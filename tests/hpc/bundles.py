@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jupyter_unattended.backends.base import Backend, Bundle, JobRef, Observation
+from jupyter_unattended.backends.base import Bundle, JobRef, Observation
+from jupyter_unattended.backends.batch.backend import BatchBackend
 from jupyter_unattended.bundle import startscript
 from jupyter_unattended.jobs.states import State
 from jupyter_unattended.paths import JobPaths
@@ -30,7 +31,8 @@ def make(workspace: Path, script: str, *, backend: str, **fields: Any) -> Bundle
     fields.setdefault("grace_period", 2)
     spec = JobSpec(notebook=notebook, workspace=workspace, backend=backend, **fields)
     paths = JobPaths.in_workspace(workspace, f"job-{next(_numbers)}")
-    (paths.runtime).mkdir(parents=True)
+    paths.runtime.mkdir(parents=True)
+    paths.checkpoints.mkdir()
     shutil.copy(RUNTIME / "attempt.sh", paths.runtime)
     paths.start_script.write_text(
         startscript.render(
@@ -51,7 +53,7 @@ def make(workspace: Path, script: str, *, backend: str, **fields: Any) -> Bundle
 class Run:
     """A submitted bundle and how it is watched."""
 
-    def __init__(self, backend: Backend, bundle: Bundle) -> None:
+    def __init__(self, backend: BatchBackend, bundle: Bundle) -> None:
         self.backend = backend
         self.bundle = bundle
         self.paths = bundle.paths
@@ -77,6 +79,14 @@ class Run:
             assert not observation.state.is_final, f"{observation}\n{self.scheduler_log()}"
             assert time.monotonic() < deadline, f"still {self.seen}\n{self.scheduler_log()}"
             time.sleep(0.2)
+
+    def wait_for_reason(self, text: str, timeout: float = 20) -> str:
+        """Wait until `text` is in the reason, and return that."""
+        deadline = time.monotonic() + timeout
+        while text not in (reason := self.now().reason):
+            assert time.monotonic() < deadline, f"{self.seen}"
+            time.sleep(0.2)
+        return reason
 
     def wait_for_text(self, text: str, timeout: float = 30) -> None:
         """Wait until `text` is in the newest attempt's log."""

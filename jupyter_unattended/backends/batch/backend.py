@@ -212,8 +212,8 @@ class BatchBackend(ABC):
             else:
                 unclear[job.job_id] = (job, ids)
         if unclear:
-            wanted = [one for _, ids in unclear.values() for one in ids]
-            finished = self.ask_accounting(wanted)
+            wanted = [one for _, ids in unclear.values() for one in ids if one]
+            finished = self.ask_accounting(wanted) if wanted else {}
             for job_id, (job, ids) in unclear.items():
                 entries = [finished[one] for one in ids if one in finished]
                 seen = observe(job, entries, self.scheduler, self._planned(job))

@@ -114,6 +114,17 @@ class BatchFiles:
         """Return how many links have begun."""
         return sum(line.startswith("start ") for line in _text(self.links).splitlines())
 
+    def link_started(self) -> float | None:
+        """Return when the newest link began, to the second."""
+        starts = [line for line in _text(self.links).splitlines() if line.startswith("start ")]
+        return float(starts[-1].split()[2]) if starts else None
+
+    def stopped_from_outside(self) -> float | None:
+        """Return when the last link ended, if that was because it was told to from outside."""
+        words = _text(self.links).rstrip().rsplit("\n", 1)[-1].split()
+        stopped = len(words) > 4 and words[0] == "end" and words[4] == "75o"
+        return float(words[2]) if stopped else None
+
     def last_words(self) -> str:
         """Return the end of what the scheduler wrote, at most 8 KiB."""
         try:

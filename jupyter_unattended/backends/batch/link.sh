@@ -32,6 +32,8 @@ close_link() {
   local before after word=stuck
   before=$(awk -v n="$number" '$1 == "start" && $2 == n { print $5, $6, $7 }' "$batch/links")
   after=$(progress)
+  # What saves its state by itself, or is no notebook at all, is given the benefit of the doubt.
+  if ! grep -q '"event": *"started"' "$job_dir/journal.jsonl" 2>/dev/null; then word=moved; fi
   awk -v b="$before" -v a="$after" 'BEGIN { split(b, x); split(a, y)
     for (i = 1; i <= 3; i++) if (y[i] + 0 > x[i] + 0) exit 0; exit 1 }' && word=moved
   printf 'end %s %s %s %s %s\n' "$number" "$(now)" "$2" "$1" "$word" >>"$batch/links"
@@ -48,7 +50,9 @@ close_killed_link() {
   close_link killed "$alive_seconds"
 }
 
-seconds_used() { awk '$1 == "end" { used += $4 } END { print used + 0 }' "$batch/links" 2>/dev/null; }
+seconds_used() {
+  cat "$batch/links" 2>/dev/null | awk '$1 == "end" { used += $4 } END { print used + 0 }'
+}
 stuck_links() { grep '^end ' "$batch/links" | tail -n 3 | grep -c ' stuck$'; }
 stops_from_outside() { grep -c '^end .* 75o ' "$batch/links"; }
 seconds_left() {  # of the total; empty where there is none

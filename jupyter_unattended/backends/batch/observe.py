@@ -20,6 +20,9 @@ EndedAs = Literal[
     "unclear", "cancelled", "time limit", "memory", "node", "preempted", "refused", "killed"
 ]
 
+#: For so many seconds a job that was stopped from outside is shown as that, then as queued.
+_JUST_NOW = 30
+
 _STATES = {
     "succeeded": State.SUCCEEDED,
     "failed": State.FAILED,
@@ -41,7 +44,7 @@ class Seen:
     why
         The scheduler's reason in people's words, or an empty text.
     since
-        When it entered this phase, where the scheduler tells.
+        When it ended, where the scheduler tells.
     ended_as
         How it ended.
     position
@@ -90,10 +93,10 @@ def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) ->
         return _ended_by_marker(ending, record, number)
     for entry in entries:
         if entry.phase == "running":
-            return _running(entry, record, number, files.read_request())
+            return _running(entry, record, number, files)
         if entry.phase == "suspended":
             why = entry.why or f"suspended by {scheduler}"
-            return Observation(State.PAUSED, why, entry.since, attempt=number)
+            return Observation(State.PAUSED, why, attempt=number)
     request = files.read_request()
     waiting = [entry for entry in entries if entry.phase in ("pending", "held")]
     if waiting:
@@ -105,18 +108,24 @@ def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) ->
             State.CANCELLED, "cancelled", record.get("ended"), record.get("exit_code"), number
         )
     if not entries:
-        return _forgotten(record, number)
+        return _forgotten(record, number, scheduler)
     return _ended(entries[-1], record, number, files, scheduler)
 
 
-def _running(entry: Seen, record: dict[str, Any], number: int, request: str) -> Observation:
-    begun = bool(record) and record.get("exit_code") is None
+def _running(entry: Seen, record: dict[str, Any], number: int, files: BatchFiles) -> Observation:
+    request = files.read_request()
+    # An attempt that has ended may be this link's, whose script is about to end too, or an earlier
+    # link's, when start.sh has not begun yet.
+    begun = bool(record) and (
+        record.get("exit_code") is None
+        or (record.get("started") or 0) >= (files.link_started() or float("inf"))
+    )
     if request == "pause":
         return Observation(State.PAUSING, "stopping", attempt=number)
     if request == "cancel":
         return Observation(State.RUNNING, "being cancelled", attempt=number)
     if not begun:
-        return Observation(State.STARTING, entry.why, entry.since, attempt=number)
+        return Observation(State.STARTING, entry.why, attempt=number)
     return Observation(State.RUNNING, entry.why, record.get("started"), attempt=number)
 
 
@@ -131,9 +140,11 @@ def _waiting(entry: Seen, number: int, files: BatchFiles, request: str, links: i
     state = State.QUEUED
     if number:
         what = interruption(files.last_words())
+        ended = files.stopped_from_outside()
         if what:
             parts.append(what)
-            if entry.delayed:
+        if what or ended is not None:
+            if entry.delayed or time.time() - (ended or 0) < _JUST_NOW:
                 state = State.PREEMPTED
         elif links > 1:
             parts.append(f"link {files.link_number() + 1} of {links}")
@@ -141,23 +152,24 @@ def _waiting(entry: Seen, number: int, files: BatchFiles, request: str, links: i
         parts.append(entry.why)
     if entry.starts is not None and entry.starts > time.time() + 5 and not entry.delayed:
         parts.append(f"expected to start {_clock(entry.starts)}")
-    return Observation(
-        state, "; ".join(parts), entry.since, attempt=number, position=entry.position
-    )
+    return Observation(state, "; ".join(parts), attempt=number, position=entry.position)
 
 
 def _ended_by_marker(ending: Ending, record: dict[str, Any], number: int) -> Observation:
     state = _STATES.get(ending.word, State.FAILED)
     code = record.get("exit_code", ending.exit_code)
     reason = "" if state is State.SUCCEEDED else ending.reason
-    return Observation(state, reason, ending.at, code, number)
+    return Observation(state, reason, record.get("ended") or ending.at, code, number)
 
 
-def _forgotten(record: dict[str, Any], number: int) -> Observation | None:
+def _forgotten(record: dict[str, Any], number: int, scheduler: str) -> Observation | None:
     """Decide from the directory alone; None where it does not say."""
     code = record.get("exit_code")
-    if code is None or code == 75:
+    if code is None:
         return None
+    if code == 75:
+        reason = f"stopped from outside before its end, and {scheduler} does not have it any more"
+        return Observation(State.PAUSED, reason, record.get("ended"), code, number)
     state = State.SUCCEEDED if code == 0 else State.FAILED
     return Observation(state, "", record.get("ended"), code, number)
 

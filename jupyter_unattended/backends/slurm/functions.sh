@@ -14,6 +14,8 @@ again() {
   [[ $1 == pause ]] && how=requeuehold
   if said=$(scontrol "$how" "$scheduler_id" 2>&1); then
     wait_for_the_end
+  elif [[ $said == *"pending execution"* ]]; then
+    return 75  # Slurm has queued it again already
   fi
   finish paused 75 "stopped before its end, and Slurm would not queue it again (${said//$'\n'/ }); resume it"
   return 75

@@ -61,7 +61,7 @@ SCHEDULER = {
 }
 
 COMPLEXES = """\
-gpus gpus INT <= YES YES 0 0
+gpus gpus INT <= YES JOB 0 0
 gpu_type gpu_t RESTRING == YES NO NONE 0
 gpu_c gpu_c DOUBLE <= YES NO 0 0
 gpu_memory gpu_m MEMORY <= YES NO 0 0
@@ -98,8 +98,9 @@ class GridEngineCluster:
     """The daemons and what tests do to them."""
 
     name = "gridengine"
+    slots = 4
 
-    def __init__(self, *, slots: int = 8) -> None:
+    def __init__(self, *, slots: int = slots) -> None:
         need_root()
         install(
             ("sge_qmaster", "sge_execd", "qsub"),
@@ -291,8 +292,59 @@ class GridEngineCluster:
         """SIGKILL to sge_qmaster."""
         self._kill("sge_qmaster", signal.SIGKILL)
 
+    def wait_until_saved(self) -> None:
+        """Do nothing: sge_qmaster writes everything down at once."""
+
     kill_controller = kill_qmaster
     start_controller = start_qmaster
+
+    def queue(self) -> list[str]:
+        """Return the ids of all jobs that have not ended."""
+        lines = self.client("qstat", "-u", "*").stdout.splitlines()[2:]
+        return [line.split()[0] for line in lines]
+
+    def shown(self, id_: str) -> str:
+        """Return all that everybody may see of a job."""
+        return self.client("qstat", "-j", id_).stdout + self.client("qacct", "-j", id_).stdout
+
+    def suspend(self, id_: str) -> None:
+        """SIGSTOP, as an administrator does."""
+        self.client("qmod", "-sj", id_)
+
+    def unsuspend(self, id_: str) -> None:
+        """SIGCONT."""
+        self.client("qmod", "-usj", id_)
+
+    def delete_by_hand(self, id_: str) -> None:
+        """What a person does who does not know of us."""
+        self.client("qdel", id_)
+
+    def script_pid(self, id_: str) -> int:
+        """Return the process id of the batch script."""
+        (found,) = self.root.glob(f"execd/*/active_jobs/{id_}.1/job_pid")
+        return int(found.read_text())
+
+    def processes(self, id_: str) -> list[int]:
+        """Return the process ids of a running job: all that descend from its script."""
+        children: dict[int, list[int]] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+        found = [self.script_pid(id_)]
+        for pid in found:
+            found += children.get(pid, [])
+        return found
+
+    def preempt(self, id_: str) -> None:
+        """SIGTERM to the script, as a site's NOTIFY_KILL=TERM does."""
+        os.kill(self.script_pid(id_), signal.SIGTERM)
+
+    def submit_and_wait(self, script: Path) -> None:
+        """Submit a script by hand."""
+        done = self.client("qsub", "-sync", "y", str(script))
+        if done.returncode:
+            raise RuntimeError(done.stderr)
 
     def clear(self) -> None:
         """Delete everything and wait until nothing runs."""

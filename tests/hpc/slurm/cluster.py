@@ -12,6 +12,8 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
+from pathlib import Path
 
 from ..daemons import (
     Daemon,
@@ -82,8 +84,9 @@ class SlurmCluster:
     """The daemons and what tests do to them."""
 
     name = "slurm"
+    slots = 4
 
-    def __init__(self, *, cpus: int = 8, min_job_age: int = 3600, scheduler: str = "") -> None:
+    def __init__(self, *, cpus: int = slots, min_job_age: int = 3600, scheduler: str = "") -> None:
         need_root()
         install(("munged", "slurmctld", "slurmd", "sbatch"), ("munge", "slurm-wlm"))
         self.root = scratch("unattended-slurm-")
@@ -157,6 +160,12 @@ class SlurmCluster:
         """SIGKILL to slurmctld."""
         self.controller.kill()
 
+    def wait_until_saved(self) -> None:
+        """Wait until slurmctld has written down what is the case now: it does so now and then."""
+        now = time.time()
+        saved = self.root / "state" / "job_state"
+        wait_for(lambda: saved.exists() and saved.stat().st_mtime > now + 0.5, 30, "state saved")
+
     def start_controller(self) -> None:
         """Start slurmctld again and wait until it answers."""
         self.controller = self._controller()
@@ -171,6 +180,45 @@ class SlurmCluster:
     def start_node(self) -> None:
         """Start slurmd again."""
         self.node = self._node()
+
+    def queue(self) -> list[str]:
+        """Return the ids of all jobs that have not ended."""
+        return self.client("squeue", "-h", "-r", "-o", "%i").stdout.split()
+
+    def shown(self, id_: str) -> str:
+        """Return all that everybody may see of a job."""
+        return self.client("scontrol", "show", "job", id_).stdout
+
+    def suspend(self, id_: str) -> None:
+        """SIGSTOP, as an administrator does."""
+        self.client("scontrol", "suspend", id_)
+
+    def unsuspend(self, id_: str) -> None:
+        """SIGCONT."""
+        self.client("scontrol", "resume", id_)
+
+    def delete_by_hand(self, id_: str) -> None:
+        """What a person does who does not know of us."""
+        self.client("scancel", id_)
+
+    def script_pid(self, id_: str) -> int:
+        """Return the process id of the batch script."""
+        return min(self.processes(id_))
+
+    def processes(self, id_: str) -> list[int]:
+        """Return the process ids of a running job."""
+        listed = self.client("scontrol", "listpids", id_).stdout.splitlines()[1:]
+        return [int(line.split()[0]) for line in listed]
+
+    def preempt(self, id_: str) -> None:
+        """SIGTERM, a while, SIGKILL, and back into the queue."""
+        self.client("scontrol", "requeue", id_)
+
+    def submit_and_wait(self, script: Path) -> None:
+        """Submit a script by hand."""
+        done = self.client("sbatch", "-W", str(script))
+        if done.returncode:
+            raise RuntimeError(done.stderr)
 
     def clear(self) -> None:
         """Cancel everything and wait until nothing runs."""

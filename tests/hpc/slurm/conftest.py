@@ -20,9 +20,10 @@ def cluster() -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def slurm(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmBackend]:
+def backend(cluster: SlurmCluster) -> Iterator[SlurmBackend]:
     """Return the backend, with nothing in the queue before and after."""
-    for name, value in cluster.env.items():
-        monkeypatch.setenv(name, value)
-    yield SlurmBackend()
-    cluster.clear()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in cluster.env.items():
+            environment.setenv(name, value)
+        yield SlurmBackend()
+        cluster.clear()

@@ -1,0 +1,314 @@
+"""Jobs under Grid Engine (Son of Grid Engine, Univa, Open Grid Scheduler)."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...errors import BackendError, SpecError, UnsupportedError
+from ...spec import JobSpec, parse_duration
+from ..base import Bundle, Capabilities, JobRef
+from ..batch import script as batch_script
+from ..batch.backend import BatchBackend, Order
+from ..batch.commands import Commands, first_line
+from ..batch.files import BatchFiles
+from ..batch.observe import Seen
+from ..batch.plan import Plan, plan
+from ..batch.profile import Profile
+from ..batch.status import Rows
+from . import accounting
+from .options import GridEngineOptions
+
+_MARK = "#$"
+#: qacct reads the whole accounting file for each question: ask about so many jobs at a time.
+_ACCOUNTING_AT_ONCE = 20
+#: Of so many waiting jobs it is asked why they wait.
+_EXPLAINED_AT_ONCE = 20
+
+
+class GridEngineBackend(BatchBackend):
+    """Submits to the Grid Engine whose programs are here, or on the submit host."""
+
+    name: ClassVar[str] = "gridengine"
+    title: ClassVar[str] = "Grid Engine cluster"
+    scheduler: ClassVar[str] = "Grid Engine"
+    programs: ClassVar[tuple[str, ...]] = ("qsub", "qstat", "qdel", "qalter")
+
+    def options_model(self) -> type[GridEngineOptions]:
+        """Return the model of ``spec.options``."""
+        return GridEngineOptions
+
+    def make_commands(self, profile: Profile) -> Commands:
+        """Run Grid Engine's programs."""
+        return Commands(self.scheduler, self.state_dir, profile.submit_host)
+
+    def capabilities(self) -> Capabilities:
+        """Return what Grid Engine can do."""
+        return Capabilities(
+            move="Grid Engine orders its queue by priority; change the priority instead.",
+            memory=None
+            if self.profile.memory_option
+            else "the site profile does not name Grid Engine's resource for memory "
+            "(memory_option, e.g. h_vmem)",
+        )
+
+    # -- submitting --------------------------------------------------------------------------------
+
+    def order(self, bundle: Bundle) -> Order:
+        """Plan the links and write the script."""
+        spec = bundle.spec
+        options = self.read_options(spec)
+        assert isinstance(options, GridEngineOptions)
+        profile = self.profile
+        own = [batch_script.bare(line, _MARK) for line in [*profile.extra, *options.extra]]
+        if options.directives is not None:
+            own += batch_script.directive_lines(options.directives, _MARK)
+        planned = plan(spec, options, profile, asked=asked_time(own))
+        text = batch_script.render(
+            dialect=_dialect(planned),
+            directives=[*_directives(bundle, options, profile, planned), *own],
+            spec=spec,
+            job_dir=bundle.paths.root,
+            plan=planned,
+            profile=profile,
+            redirect=_plain_log(bundle) is None,
+            secrets=self.secrets_file(bundle.job_id) if spec.secret_env else None,
+        )
+        return Order(spec, options, profile, planned, text)
+
+    def submit_script(self, script: Path, order: Order, after: str | None) -> str:
+        """Hand a script to qsub."""
+        verify = ["-w", "e"] if order.profile.verify else []
+        hold = ["-hold_jid", after] if after is not None else []
+        done = self.commands.run(["qsub", "-terse", *verify, *hold, str(script)])
+        found = re.search(r"^(\d+)(?:\.\S+)?$", done.stdout, re.MULTILINE)
+        if done.returncode == 0 and found:
+            return found[1]
+        said = _refusal(done.stderr or done.stdout)
+        if "no suitable queues" in said:
+            checked = self.commands.run(["qsub", "-w", "v", str(script)])
+            said = _refusal(checked.stderr + checked.stdout) or said
+        raise BackendError(f"Grid Engine said to qsub: {said.rstrip('.')}.")
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def ask_status(self) -> Rows:
+        """Ask qstat for all jobs of this user, then why those wait that do."""
+        listed = self.commands.ask(["qstat", "-xml", "-u", self._user()])
+        rows = accounting.parse_jobs(listed)
+        puzzling = [row for row in rows if "E" in row["letters"]]
+        puzzling += [row for row in rows if "q" in row["letters"] and row not in puzzling]
+        said: dict[str, str] = {}
+        if puzzling:
+            numbers = dict.fromkeys(row["id"].split(".")[0] for row in puzzling)
+            asked = ",".join(list(numbers)[:_EXPLAINED_AT_ONCE])
+            details = self.commands.run(["qstat", "-xml", "-j", asked])
+            if details.returncode == 0:
+                said = accounting.parse_details(details.stdout)
+        return [_seen(row, said.get(row["id"].split(".")[0], "")) for row in rows]
+
+    def ask_accounting(self, ids: Sequence[str]) -> dict[str, Seen]:
+        """Ask qacct, as long as it answers quickly."""
+        found: dict[str, Seen] = {}
+        for id_ in ids[:_ACCOUNTING_AT_ONCE]:
+            number, _, task = id_.partition(".")
+            try:
+                done = self.commands.run(["qacct", "-j", number, *(["-t", task] if task else [])])
+            except BackendError:
+                break
+            if done.returncode == 0:
+                found.update(accounting.parse_accounting(done.stdout))
+        return found
+
+    # -- steering ----------------------------------------------------------------------------------
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete jobs; those that are gone are no error."""
+        if ids:
+            done = self.commands.run(["qdel", *_words(ids)])
+            said = _refusal(done.stderr + done.stdout)
+            if done.returncode and "does not exist" not in said:
+                raise BackendError(f"Grid Engine said to qdel: {said.rstrip('.')}.")
+
+    def stop_running(self, id_: str, cancel: bool) -> None:
+        """Let the script stop its notebook: it looks every second at what is asked of it.
+
+        A pause puts a hold on the job, so that it waits when the script has it queued again. A
+        cancel also deletes it, which gives it the queue's notify time and no more.
+        """
+        if cancel:
+            self.delete([id_])
+        else:
+            self.hold([id_])
+
+    def hold(self, ids: Sequence[str]) -> None:
+        """Put a user hold on jobs."""
+        if ids:
+            self.commands.ask(["qhold", *_words(ids)])
+
+    def release(self, ids: Sequence[str]) -> None:
+        """Take the hold away, and the error state of those that could not be started."""
+        self.commands.run(["qmod", "-cj", *_words(ids)])
+        self.commands.ask(["qrls", *_words(ids)])
+
+    def set_priority(self, job: JobRef, priority: int) -> None:
+        """Change the priority; only operators may raise it above 0."""
+        ids = [entry.id for entry in self._entries(job) if entry.phase != "ended"]
+        for id_ in ids:
+            done = self.commands.run(["qalter", "-p", str(priority), id_])
+            if done.returncode:
+                raise UnsupportedError(
+                    f"Grid Engine would not change the priority: "
+                    f"{_refusal(done.stderr + done.stdout)}. Ordinary users can only lower it (a "
+                    "negative priority)."
+                )
+        self.status.forget()
+
+    def _user(self) -> str:
+        # The user on the submit host may have another name; there, qstat's default is right.
+        return getpass.getuser() if self.profile.submit_host is None else "*"
+
+
+def _dialect(planned: Plan) -> batch_script.Dialect:
+    functions = resources.files(__package__).joinpath("functions.sh").read_text(encoding="utf-8")
+    return batch_script.Dialect(
+        mark=_MARK,
+        job_id="$JOB_ID\n"
+        '[[ ${SGE_TASK_ID:-undefined} == undefined ]] || scheduler_id+=".$SGE_TASK_ID"',
+        functions=f"way={planned.way}  # how the next link follows\n\n{functions}",
+        leave="leave $?",
+    )
+
+
+def _directives(
+    bundle: Bundle, options: GridEngineOptions, profile: Profile, planned: Plan
+) -> list[str]:
+    spec = bundle.spec
+    queue, _ = profile.queue_of(options.queue)
+    lines = [
+        f"-N {batch_script.job_name(spec.name or spec.notebook.stem)}",
+        f"-ac unattended={bundle.job_id}",
+        f"-o {_plain_log(bundle) or '/dev/null'}",
+        "-j y",
+        "-S /bin/bash",
+        "-notify",
+        "-r y",
+    ]
+    if profile.export:
+        lines.append(f"-v {','.join(profile.export)}")
+    if planned.link is not None:
+        lines.append(f"-l h_rt={planned.link}")
+    slots = math.ceil(spec.cpus)
+    if slots > 1:
+        environment = options.parallel_environment or profile.parallel_environment or "omp"
+        lines.append(f"-pe {_word('parallel-environment', environment)} {slots}")
+    lines += _resources(spec, options, profile, slots)
+    if spec.priority:
+        lines.append(f"-p {max(-1023, min(1024, spec.priority))}")
+    if options.hold:
+        lines.append("-h")
+    for field, flag, value in (
+        ("project", "-P", options.project or profile.project),
+        ("queue", "-q", queue),
+        ("reservation", "-ar", options.reservation),
+        ("mail", "-m ea -M", options.mail),
+    ):
+        if value:
+            lines.append(f"{flag} {_word(field, value)}")
+    return lines
+
+
+def _resources(
+    spec: JobSpec, options: GridEngineOptions, profile: Profile, slots: int
+) -> list[str]:
+    lines = []
+    if spec.gpus:
+        count = spec.gpus / slots if profile.gpus_per_slot else spec.gpus
+        lines.append(f"-l {profile.gpu_option or 'gpus'}={count:g}")
+        if options.gpu_type:
+            value = _word("gpu-type", options.gpu_type)
+            lines.append(f"-l {profile.gpu_type_option}={value}")
+        if options.gpu_capability:
+            lines.append(f"-l {profile.gpu_capability_option}={options.gpu_capability:g}")
+        if options.gpu_memory:
+            lines.append(f"-l {profile.gpu_memory_option}={_size(options.gpu_memory)}")
+    if spec.memory is not None:
+        if not profile.memory_option:
+            raise SpecError(
+                "memory: the site profile does not name Grid Engine's resource for memory; set "
+                'memory_option there, e.g. memory_option = "h_vmem"'
+            )
+        lines.append(f"-l {profile.memory_option}={_size(math.ceil(spec.memory / slots))}")
+    return lines
+
+
+def _size(amount: int) -> str:
+    """Return bytes as Grid Engine writes them: capital letters are powers of 1024."""
+    for unit, factor in (("G", 2**30), ("M", 2**20), ("K", 2**10)):
+        if amount % factor == 0:
+            return f"{amount // factor}{unit}"
+    return f"{math.ceil(amount / 2**20)}M"
+
+
+def _word(field: str, value: str) -> str:
+    """Return a value that must be one word in a directive."""
+    if not re.fullmatch(r"[\w@%+=:./*?|&!()\[\]<>~,-]+", value):
+        raise SpecError(f"{field}: {value!r} is not one word as Grid Engine's directives want it")
+    return value
+
+
+def _plain_log(bundle: Bundle) -> str | None:
+    """Return the path of the scheduler's log if a directive can hold it."""
+    path = str(BatchFiles.of(bundle.paths).scheduler_log)
+    return path if re.fullmatch(r"[A-Za-z0-9_./+=@-]+", path) else None
+
+
+def asked_time(directives: Sequence[str]) -> float | None:
+    """Return the time limit that stands in a person's own directives."""
+    for line in reversed(directives):
+        found = re.search(r"\bh_rt=([\d:]+)", line)
+        if found:
+            parsed = parse_duration(found[1])
+            return parsed if isinstance(parsed, float) else None
+    return None
+
+
+def _seen(row: dict[str, Any], said: str) -> dict[str, Any]:
+    letters = row["letters"]
+    seen: dict[str, Any] = {"id": row["id"], "since": row["since"], "why": ""}
+    if "E" in letters:
+        said = said.removeprefix("error: ") or "see qstat -j"
+        return {**seen, "phase": "held", "why": f"Grid Engine could not start it: {said}"}
+    if "q" in letters or "w" in letters:
+        if "h" in letters and "hold_jid" not in said:
+            return {**seen, "phase": "held", "why": "held"}
+        return {**seen, "phase": "pending", "why": _waiting(said)}
+    if set(letters) & set("sST"):
+        return {**seen, "phase": "suspended", "why": "suspended by Grid Engine"}
+    return {**seen, "phase": "running", "why": "being deleted" if "d" in letters else ""}
+
+
+def _waiting(said: str) -> str:
+    if not said:
+        return "waiting in the queue"
+    if "dependencies" in said:
+        return "waiting for the link before it"
+    said = re.sub(r"\s+", " ", said)
+    return f"waiting: {said}"
+
+
+def _refusal(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip() and line.strip() != "Exiting."]
+    text = first_line("\n".join(lines))
+    text = text.removeprefix("Unable to run job: ").removeprefix("error: ")
+    return re.sub(r"^Job was rejected because ", "", text)
+
+
+def _words(ids: Sequence[str]) -> list[str]:
+    """Tasks of an array are named ``NUMBER -t TASK``, or ``NUMBER.TASK`` where that is allowed."""
+    return list(ids)

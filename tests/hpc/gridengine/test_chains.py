@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from ..chains import *  # noqa: F403
