@@ -69,8 +69,9 @@ class Cluster:
         """Stop everything and put the machine back as it was."""
         if self.running.alive("kube-apiserver") and self.running.alive("kubelet"):
             self._delete_pods()
+            self.node.stop()
         for name in self.running.names():
-            self.running.stop(name, kill=name == "etcd")
+            self.running.stop(name, kill=True)  # nothing of theirs is kept
         remove(self.root)
         if self._lock is not None:
             self._lock.close()
@@ -95,6 +96,9 @@ def remove(root: Path) -> None:
     """Undo and remove what is left of a cluster in `root`, running or not."""
     processes.end_recorded(root / "running")
     node.clean(root / "node")
+    store = root / "plane" / "etcd"
+    if store.is_symlink():
+        shutil.rmtree(store.readlink(), ignore_errors=True)
     shutil.rmtree(root)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -109,10 +110,13 @@ class ControlPlane:
 
     def _start_etcd(self) -> None:
         url, peer = (f"http://127.0.0.1:{port}" for port in (self._etcd_port, self._peer_port))
+        store = self.root / "etcd"
+        if Path("/dev/shm").is_dir():  # etcd waits for the disk at every write
+            store.symlink_to(tempfile.mkdtemp(prefix="unattended-etcd-", dir="/dev/shm"))
         self.running.start(
             "etcd",
             [
-                *("etcd", "--name=test", f"--data-dir={self.root / 'etcd'}"),
+                *("etcd", "--name=test", f"--data-dir={store}"),
                 *(f"--listen-client-urls={url}", f"--advertise-client-urls={url}"),
                 *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
                 f"--initial-cluster=test={peer}",

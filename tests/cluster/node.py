@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import image
+from . import cache, image
 from .controlplane import ControlPlane
 from .processes import Programs, free_ports
 
@@ -60,9 +61,32 @@ class Node:
         network = self.root / "cni" / "10-test.conflist"
         network.parent.mkdir(exist_ok=True)
         network.write_text(json.dumps(self._network()))
+        self._run_containerd()
+        if self._forget_containers():
+            self.running.stop("containerd")
+            self._run_containerd()
+        if image.NAME not in self.ctr("images", "list", "--quiet").split():
+            self.ctr("images", "import", "--all-platforms", str(image.archive()), timeout=600)
+
+    def _run_containerd(self) -> None:
+        config = self.root / "containerd.toml"
         self.running.start("containerd", ["containerd", "--config", config])
-        self.running.wait_for("containerd", self._containerd_answers, 30, "containerd answers")
-        self.ctr("images", "import", "--all-platforms", str(image.archive()), timeout=300)
+        self.running.wait_for("containerd", self._containerd_answers, 60, "containerd answers")
+
+    def _forget_containers(self) -> bool:
+        """Remove what containerd remembers of pods that were; say whether there was anything."""
+        containers = self.ctr("containers", "list", "--quiet").split()
+        if containers:
+            self.ctr("containers", "delete", *containers)
+        return bool(containers)
+
+    def stop(self) -> None:
+        """Stop kubelet and containerd; images stay, containers do not."""
+        self.running.stop("kubelet")
+        end_pods(self.root)
+        with contextlib.suppress(Exception):
+            self._forget_containers()
+        self.running.stop("containerd")
 
     def start_kubelet(self) -> None:
         """Start the kubelet (again)."""
@@ -106,7 +130,7 @@ class Node:
     def _containerd_config(self) -> str:
         return f"""\
 version = 2
-root = "{self.root}/containerd"
+root = "{self._images()}"
 state = "{self.root}/containerd-state"
 oom_score = 0
 disabled_plugins = ["io.containerd.internal.v1.opt"]
@@ -123,6 +147,16 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{self.root}/cni"
 """
+
+    @staticmethod
+    def _images() -> Path:
+        """Where containerd keeps the image, unpacked: kept for the next cluster."""
+        home = cache.directory() / f"containerd-{image.archive().parent.name}"
+        for other in home.parent.glob("containerd-*"):
+            if other != home:
+                shutil.rmtree(other, ignore_errors=True)
+        home.mkdir(exist_ok=True)
+        return home
 
     def _network(self) -> dict[str, object]:
         addresses = {
@@ -177,8 +211,7 @@ def remember_sysctls(root: Path) -> None:
 
 def clean(root: Path) -> None:
     """Undo what a node did to the machine; its programs must have been stopped before."""
-    _end_pods()
-    _end_shims(root)
+    end_pods(root)
     for _ in range(3):
         mounts = list(_mounts(root))
         for mount in mounts:
@@ -198,8 +231,8 @@ def clean(root: Path) -> None:
                 path.rmdir()
 
 
-def _end_pods() -> None:
-    """End every process that is left in a pod."""
+def end_pods(root: Path) -> None:
+    """End every process that is left in a pod, and containerd's waiters for them."""
     deadline = time.monotonic() + 20
     while processes := {pid for group in _cgroups() for pid in _processes(group)}:
         if time.monotonic() > deadline:
@@ -208,6 +241,7 @@ def _end_pods() -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+    _end_shims(root)
 
 
 def _end_shims(root: Path) -> None:

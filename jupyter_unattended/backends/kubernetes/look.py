@@ -94,6 +94,8 @@ class Look:
 
     def _events(self, job: Json, pods: list[Json]) -> list[Json]:
         """Return warnings about a job that does not get on; asked for only if there is one."""
+        if job["spec"].get("suspend"):
+            return []
         newest = pods[-1] if pods else None
         item = job if newest is None else newest
         if newest is not None and (
