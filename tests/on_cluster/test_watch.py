@@ -18,7 +18,7 @@ from jupyter_unattended.jobs.states import State
 from tests.cluster.harness import wait_until
 from tests.on_cluster.jobs import Bench
 
-SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(15)"
+SLEEP = "import time\nprint('begun', flush=True)\ntime.sleep(8)"
 
 
 @pytest.fixture

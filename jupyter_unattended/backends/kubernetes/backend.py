@@ -69,8 +69,8 @@ class KubernetesBackend:
             return Availability(
                 False, "No cluster: this is no pod with a service account, and no kubeconfig."
             )
-        cluster = self._cluster(None)
         try:
+            cluster = self._cluster(None)
             namespace = cluster.namespace(KubernetesOptions())
             missing = cluster.rights.missing(namespace)
             if missing:
@@ -256,8 +256,15 @@ class KubernetesBackend:
     # -- inside ------------------------------------------------------------------------------------
 
     def _cluster(self, context: str | None) -> Cluster:
+        """Return the cluster of a context; the current one is the same by its name and by None."""
         with self._lock:
-            return self._clusters.setdefault(context, Cluster(context))
+            found = self._clusters.get(context)
+            if found is None:
+                found = Cluster(context)
+                if context is None and found.context:
+                    found = self._clusters.setdefault(found.context, found)
+                self._clusters[context] = found
+            return found
 
     def _where(self, job: JobRef) -> tuple[Cluster, str, str]:
         context, namespace, name = _parse(job.handle)

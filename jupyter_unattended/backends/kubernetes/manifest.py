@@ -326,6 +326,9 @@ def _environment(spec: JobSpec, options: KubernetesOptions, twin: Twin, name: st
         "UNATTENDED_PROCESS_KILLED": str(PROCESS_KILLED),
         **spec.env,
     }
+    if twin.image is None or spec.image not in (None, twin.image):
+        # In another image, this server's interpreter is likely to be somewhere else.
+        literals.setdefault("UNATTENDED_PYTHON", "python3")
     if spec.time_limit is not None:
         literals["UNATTENDED_TIME_LIMIT"] = f"{spec.time_limit:g}"
     for variable, value in literals.items():
