@@ -72,8 +72,13 @@ def runtime_path(state_dir: Path, suffix: str) -> Path:
     return root / f"{key}{suffix}"
 
 
-def open_database(file: Path, schema: str, version: int, *, read_only: bool = False) -> Database:
+def open_database(
+    file: Path, schema: str, version: int, *, read_only: bool = False, is_cache: bool = False
+) -> Database:
     """Open the database `file`, creating it by the script `schema` where it does not exist.
+
+    A cache is not flushed to the disk with every transaction: it survives any process being killed,
+    but a power failure may damage or age it, and it is then made anew from what it caches.
 
     Raises
     ------
@@ -102,6 +107,8 @@ def open_database(file: Path, schema: str, version: int, *, read_only: bool = Fa
             )
         if found == 0:
             raise StoreError(f"{file} is empty.")
+        if is_cache:
+            connection.execute("PRAGMA synchronous=OFF")
     except BaseException:
         connection.close()
         raise

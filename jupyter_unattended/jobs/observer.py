@@ -36,6 +36,8 @@ class Observer:
         self._store = store
         self._backend = backend
         self._positions: dict[str, int | None] = {}
+        #: Whether what was last observed is in the index (a full disk may prevent it).
+        self.is_kept = True
 
     def refresh(self, rows: list[Row]) -> dict[str, Row]:
         """Return `rows` as they are now, by id.
@@ -55,8 +57,10 @@ class Observer:
                 changed = {key: value for key, value in asdict(after).items() if value != old[key]}
                 if changed:
                     changes[after.id] = changed
+        self.is_kept = False
         with contextlib.suppress(StoreError):
             self._store.update(changes)
+            self.is_kept = True
         return current
 
     def view(self, row: Row) -> JobView:

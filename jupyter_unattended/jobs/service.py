@@ -195,13 +195,15 @@ class JobService:
         refresh
             Ask the backends first, one call each; else show what was last observed.
         """
+        path = None if notebook is None else str(Path(notebook).absolute())
         observed: dict[str, Row] = {}
         if refresh:
             self._discovery.run()
             observed = self._observer.refresh(self.store.unfinished())
-        path = None if notebook is None else str(Path(notebook).absolute())
-        rows = self.store.search(None if observed else states, path, text, None)
-        rows = [observed.get(row.id, row) for row in rows]
+        if not observed or self._observer.is_kept:
+            return [self._observer.view(row) for row in self.store.search(states, path, text, limit)]
+        # What was observed could not be written to the index, and is true all the same.
+        rows = [observed.get(row.id, row) for row in self.store.search(None, path, text)]
         if states is not None:
             rows = [row for row in rows if row.state in states]
         return [self._observer.view(row) for row in rows[:limit]]

@@ -129,7 +129,7 @@ class Store:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[statedir.Database]:
-        database = statedir.open_database(self.file, _SCHEMA, VERSION)
+        database = statedir.open_database(self.file, _SCHEMA, VERSION, is_cache=True)
         try:
             yield database
         finally:
