@@ -31,7 +31,7 @@ from .view import AttemptView, HistoryEntry, JobView, LogChunk
 if TYPE_CHECKING:
     from ..backends.base import Backend, JobRef
     from ..spec import JobSpec
-    from .submission import Prepared
+    from .preparation import Prepared
 
 
 class JobService:
@@ -201,7 +201,9 @@ class JobService:
             self._discovery.run()
             observed = self._observer.refresh(self.store.unfinished())
         if not observed or self._observer.is_kept:
-            return [self._observer.view(row) for row in self.store.search(states, path, text, limit)]
+            return [
+                self._observer.view(row) for row in self.store.search(states, path, text, limit)
+            ]
         # What was observed could not be written to the index, and is true all the same.
         rows = [observed.get(row.id, row) for row in self.store.search(None, path, text)]
         if states is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import statedir
 from ..errors import StoreError
+from . import history
 from .states import FINAL, State
 from .view import JobView, Progress
 
@@ -238,8 +239,7 @@ class Store:
             return
         statedir.ensure(self.state_dir)
         try:
-            with self.workspaces_file.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(workspace) + "\n")
+            history.append(self.workspaces_file, json.dumps(workspace) + "\n")
         except OSError as error:
             raise StoreError(
                 f"{self.workspaces_file} cannot be written ({os.strerror(error.errno or 0)})."

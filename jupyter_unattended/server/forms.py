@@ -10,8 +10,8 @@ from tornado.web import authenticated
 
 from .. import forms
 from ..errors import InvalidInputError
+from ..jobs.preparation import Prepared
 from ..jobs.service import JobService
-from ..jobs.submission import Prepared
 from ..jobs.view import JobView
 from ..spec import JobSpec
 from .base import UnattendedHandler, finding_dict, required
