@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,12 +22,18 @@ class Contender:
     name: str
     command: Sequence[str | Path]
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
 
     @property
     def wall(self) -> float:
         """Median of the wall times."""
         return statistics.median(self.seconds)
+
+    @property
+    def cpu(self) -> float:
+        """Median of the CPU times, which other work on the machine disturbs less."""
+        return statistics.median(self.cpu_seconds)
 
     @property
     def memory(self) -> float:
@@ -54,17 +61,23 @@ def compare(
     for number in range(rounds):
         shift = number % len(contenders)
         for contender in [*contenders[shift:], *contenders[:shift]]:
-            contender.seconds.append(timed(contender.command, cwd))
+            wall, cpu = timed(contender.command, cwd)
+            contender.seconds.append(wall)
+            contender.cpu_seconds.append(cpu)
     for _ in range(min(rounds, 3) if memory else 0):
         for contender in contenders:
             contender.megabytes.append(peak(contender.command, cwd))
 
 
-def timed(command: Sequence[str | Path], cwd: Path) -> float:
-    """Return the wall time of a command, which must succeed."""
+def timed(command: Sequence[str | Path], cwd: Path) -> tuple[float, float]:
+    """Return the wall time and the CPU time of a command, which must succeed.
+
+    The CPU time is that of the command and of all descendants that were waited for.
+    """
+    before = _cpu_of_children()
     began = time.perf_counter()
     _check(_start(command, cwd), command)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _cpu_of_children() - before
 
 
 def peak(command: Sequence[str | Path], cwd: Path) -> float:
@@ -80,6 +93,11 @@ def peak(command: Sequence[str | Path], cwd: Path) -> float:
         time.sleep(0.01)
     _check(process, command)
     return highest / 1e6
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _start(command: Sequence[str | Path], cwd: Path) -> subprocess.Popen[bytes]:

@@ -57,7 +57,9 @@ def _run(work: Path, rounds: int, title: str, make: _Make) -> list[Contender]:
 
 def _tell(contenders: list[Contender], title: str, targets: dict[str, float]) -> None:
     script, ours, papermill, _ = contenders
-    lines = [Line(c.name, f"{c.wall:.3f} s  {c.memory:.0f} MB") for c in contenders]
+    lines = [
+        Line(c.name, f"{c.wall:7.3f} s  {c.cpu:7.3f} s CPU  {c.memory:4.0f} MB") for c in contenders
+    ]
     over, theirs = ours.wall - script.wall, papermill.wall - script.wall
     lines.append(_against("a job over the script", over, "s", targets.get("wall")))
     if "relative" in targets:

@@ -215,7 +215,9 @@ def from_spec(spec: JobSpec, *, has_parameters: bool, requirements: str = "") ->
 def to_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Turn a form's values into fields of `JobSpec` and the values of secret variables.
 
-    The notebook is not in a form; the caller adds it.
+    The notebook is not in a form; the caller adds it. What a form was opened with and nobody
+    changed may be left out of `data`, above all ``parameters`` and ``requirements``: the job then
+    gets what the notebook says.
 
     Raises
     ------
@@ -226,6 +228,8 @@ def to_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
     fields_ = {name: value for name, value in data.items() if value not in (None, "")}
     fields_.pop("requirements", None)
+    if data.get("requirements") is not None:
+        fields_["requirements_text"] = data["requirements"]  # empty: install nothing
     if isinstance(fields_.get("arguments"), str):
         try:
             fields_["arguments"] = shlex.split(fields_["arguments"])
@@ -234,7 +238,8 @@ def to_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     env, secrets = _split_environment(fields_.pop("env", []))
     fields_["env"] = env
     fields_["secret_env"] = sorted(secrets)
-    return fields_, secrets
+    # A secret without a value is one that the submitting process has in its own environment.
+    return fields_, {name: value for name, value in secrets.items() if value}
 
 
 def _split_environment(rows: object) -> tuple[dict[str, str], dict[str, str]]:

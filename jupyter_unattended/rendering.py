@@ -48,7 +48,7 @@ def progress_words(view: JobView) -> str:
         words.append(f"{progress.done:g}{total}")
     if progress.cells_done is not None and progress.cells_total:
         words.append(f"{progress.cells_done} of {progress.cells_total} cells")
-    if progress.eta is not None and not view.state.is_final:
+    if progress.eta is not None and progress.eta >= 1 and not view.state.is_final:
         words.append(f"about {duration(progress.eta)} left")
     return ", ".join(words)
 
@@ -206,7 +206,8 @@ _STYLE = """<style>
 .jpu-head { display: flex; align-items: baseline; gap: 8px; flex-wrap: wrap; }
 .jpu-id { color: var(--jp-ui-font-color2, #757575);
   font-family: var(--jp-code-font-family, monospace); font-size: 0.9em; }
-.jpu-state { border: 1px solid; border-radius: 10px; padding: 0 8px; font-size: 0.9em; }
+.jpu-state { border: 1px solid; border-radius: 10px; padding: 0 8px; font-size: 0.9em;
+  line-height: 1.5; }
 .jpu-bar { height: 6px; border-radius: 3px; margin: 8px 0 4px; overflow: hidden;
   background: var(--jp-layout-color3, #bdbdbd); }
 .jpu-bar > div { height: 100%; }

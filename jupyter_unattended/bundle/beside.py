@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -64,19 +63,22 @@ def convert(
     files: list[tuple[str, str, bool]] = []
     target = notebook.path.name
     if to == "script":
-        script_of = importlib.import_module("jupyter_unattended.notebook.script").to_script
+        from ..notebook.script import to_script
+
         target = notebook.path.with_suffix(".py").name
-        files.append((target, script_of(notebook), False))
+        files.append((target, to_script(notebook), False))
+    lines = [line.strip() for line in requirements.text.splitlines()]
+    is_needed = any(line and not line.startswith("#") for line in lines)
     wanted = requirements.path.name if requirements.path else "requirements.txt"
     if requirements.path is None or requirements.path.parent != directory:
         wanted = "requirements.txt"
-        if requirements.text.strip():
+        if is_needed:
             files.append((wanted, requirements.text, False))
     script = startscript.render_beside(
         target=target,
         kind=to,
         python=str(kernel.python) if kernel.python else None,
-        requirements=wanted if requirements.text.strip() else None,
+        requirements=wanted if is_needed else None,
         arguments=arguments,
         environment=environment,
     )

@@ -15,7 +15,7 @@ from . import text
 from .common import job_argument, json_option, service
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
 
     from ..jobs.service import JobService
     from ..jobs.view import AttemptView, JobView
@@ -24,6 +24,9 @@ _STATES = (
     "queued", "starting", "running", "pausing", "paused", "preempted", "succeeded", "failed",
     "cancelled", "unknown",
 )  # fmt: skip
+#: On a terminal: the widest a name is shown, and the space between two columns.
+_NAME_WIDTH = 24
+_GAP = "  "
 _PLAIN_HEADER = (
     "id", "name", "state", "backend", "cells", "created", "seconds", "exit_code", "notebook",
     "reason",
@@ -171,44 +174,62 @@ def _plain_row(view: JobView) -> Sequence[str]:
     )
 
 
-def _table(views: Sequence[JobView]) -> Table:
-    from rich.table import Table
+def _table(views: Sequence[JobView], width: int) -> Text:
+    """Return the table for a terminal; names and reasons give way when it is narrow."""
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("ID", no_wrap=True)
-    table.add_column("NAME", no_wrap=True, overflow="ellipsis", max_width=30)
-    table.add_column("STATE", no_wrap=True)
-    several = len({view.backend for view in views}) > 1
-    if several:
-        table.add_column("BACKEND", no_wrap=True)
-    table.add_column("PROGRESS", no_wrap=True)
-    table.add_column("CREATED", no_wrap=True)
-    table.add_column("TOOK", no_wrap=True, justify="right")
-    table.add_column("REASON", no_wrap=True, overflow="ellipsis", ratio=1)
-    for view in views:
-        state = view.state.value
-        if view.state.value == "queued" and view.position is not None:
-            state += f" #{view.position + 1}"
-        cells = [
-            Text(view.id),
-            Text(text.one_line(view.name)),
-            Text(state, style=text.colour_of(view.state.value)),
-            *([Text(view.backend)] if several else []),
-            Text(progress_text(view)),
-            Text(text.ago(view.created)),
-            Text(text.duration(elapsed(view))),
-            Text(text.one_line(view.reason)),
-        ]
-        table.add_row(*cells)
-    return table
+    columns: dict[str, list[Text]] = {"ID": [Text(view.id) for view in views]}
+    if not all(view.id.startswith(view.name) for view in views):
+        columns["NAME"] = [Text(text.one_line(view.name)) for view in views]
+    columns["STATE"] = [
+        Text(_state_text(view), style=text.colour_of(view.state.value)) for view in views
+    ]
+    if len({view.backend for view in views}) > 1:
+        columns["BACKEND"] = [Text(view.backend) for view in views]
+    columns["PROGRESS"] = [Text(_short_progress(view)) for view in views]
+    columns["CREATED"] = [Text(text.ago(view.created)) for view in views]
+    columns["TOOK"] = [Text(text.duration(elapsed(view))) for view in views]
+    columns["REASON"] = [Text(text.one_line(view.reason)) for view in views]
+
+    lines = [Text() for _ in range(len(views) + 1)]
+    left = width
+    for heading, cells in columns.items():
+        wanted = max([len(heading), *(cell.cell_len for cell in cells)])
+        given = min(wanted, _NAME_WIDTH) if heading == "NAME" else wanted
+        if heading == "REASON":
+            given = min(wanted, max(left, len(heading)))
+        left -= given + len(_GAP)
+        for line, cell in zip(lines, [Text(heading, style="bold"), *cells], strict=True):
+            cell.truncate(given, overflow="ellipsis")
+            cell.align("right" if heading == "TOOK" else "left", given)
+            line.append_text(cell).append(_GAP)
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
+
+
+def _state_text(view: JobView) -> str:
+    if view.state.value == "queued" and view.position is not None:
+        return f"queued #{view.position + 1}"
+    return view.state.value
+
+
+def _short_progress(view: JobView) -> str:
+    """Return what of the progress helps in a list: percent while it runs, then how many cells."""
+    progress = view.progress
+    if view.state.is_active and progress.done is not None and progress.fraction is not None:
+        return f"{progress.fraction:.0%}"
+    if progress.cells_total is None:
+        return ""
+    return f"{progress.cells_done or 0}/{progress.cells_total} cells"
 
 
 def _print_table(views: Sequence[JobView]) -> None:
     if views:
         from rich.console import Console
 
-        Console(highlight=False).print(_table(views))
+        console = Console(highlight=False)
+        console.print(_table(views, console.width), soft_wrap=True)
 
 
 def _watch(views: object) -> int:
@@ -216,10 +237,11 @@ def _watch(views: object) -> int:
     from rich.live import Live
 
     assert callable(views)
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    console = Console(highlight=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
-                live.update(_table(views()[0]), refresh=True)
+                live.update(_table(views()[0], console.width), refresh=True)
                 time.sleep(1)
         except KeyboardInterrupt:
             return 0

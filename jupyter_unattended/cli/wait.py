@@ -113,6 +113,7 @@ def _again(ids: Sequence[str]) -> str:
 
 def _sentence(reason: str) -> str:
     reason = text.one_line(reason)
+    reason = reason[:1].upper() + reason[1:]
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from ..errors import SpecError
 
 _WIDE = widgets.Layout(width="auto", flex="1 1 auto")
-_LABEL = widgets.Layout(width="190px", flex="0 0 190px")
+_LABEL_WIDTH = 190
 #: Keyword of a schema, when a value breaks it, and what it asks for.
 _BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("minimum", operator.lt, "at least"),
@@ -42,26 +42,27 @@ class Field:
     ) -> None:
         self.name = name
         self.schema = schema
-        self.title = str(schema.get("title") or name)
+        untitled = "Variables" if schema.get("x-widget") == "environment" else name
+        self.title = str(schema.get("title") or untitled)
         self._types = _types(schema)
         self._is_required = is_required
+        # The label is the widget's own: so screen readers tell it, and a click on it goes there.
         self.input = self._make(value)
+        self.input.description = self.title
+        self.input.style.description_width = f"{_LABEL_WIDTH}px"
         self.input.tooltip = str(schema.get("description", ""))
         disabled = schema.get("x-disabled") or schema.get("readOnly")
         self.input.disabled = bool(disabled)
 
     def box(self) -> widgets.Widget:
-        """Return the field with its label in front and its description below."""
-        # The label is also the widget's own, hidden, so that screen readers tell it.
-        label = widgets.Label(self.title, layout=_LABEL)
-        row = widgets.HBox([label, self.input])
+        """Return the field with its description below."""
         notes = [self.schema.get("x-disabled"), self.schema.get("description")]
         note = next((str(text) for text in notes if text), "")
-        if not note:
-            return row
-        hint = widgets.HTML(layout=widgets.Layout(margin="0 0 4px 194px"))
+        if not note or note.rstrip(".") == self.title:
+            return self.input
+        hint = widgets.HTML(layout=widgets.Layout(margin=f"0 0 4px {_LABEL_WIDTH + 8}px"))
         hint.value = f'<small style="opacity: .75; line-height: 1.2">{_escape(note)}</small>'
-        return widgets.VBox([row, hint])
+        return widgets.VBox([self.input, hint])
 
     def value(self) -> Any:
         """Return the value as JSON; None where nothing was filled in.
@@ -120,7 +121,7 @@ class Field:
                 value = choices[0][1]
             return widgets.Dropdown(options=choices, value=value, layout=_WIDE)
         if self._types == {"boolean"}:
-            return widgets.Checkbox(value=bool(value), indent=False, layout=_WIDE)
+            return widgets.Checkbox(value=bool(value), layout=_WIDE)
         placeholder = str(schema.get("x-placeholder", ""))
         if schema.get("x-widget") == "environment":
             text = "\n".join(f"{row['name']}={row['value']}" for row in value or [])

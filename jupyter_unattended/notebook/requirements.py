@@ -190,7 +190,7 @@ class _Writer:
 
     def _import(self, one: Import) -> None:
         module = self.environment.modules[one.module]
-        if module.standard:
+        if module.standard or one.top == "jupyter_unattended":
             return
         if module.packages:
             for package in module.packages:

@@ -126,6 +126,10 @@ def _names_of_statement(statement: ast.stmt) -> Names:
     table = _symbols(statement)
     if table is not None:
         _collect(table, names, is_top=True)
+        # From Python 3.12 on the table of a scope has its comprehensions' own names in it.
+        inner = _comprehensions_own(statement)
+        names.reads -= inner
+        names.binds -= inner
     _collect_changes(statement, names)
     names.changes -= names.binds - names.reads
     if isinstance(statement, ast.ImportFrom) and any(a.name == "*" for a in statement.names):
@@ -146,6 +150,43 @@ def _symbols(statement: ast.stmt) -> symtable.SymbolTable | None:
         return symtable.symtable(_as_coroutine(source, without_star), "cell", "exec")
     except (SyntaxError, ValueError, RecursionError):
         return None
+
+
+class _Occurrences(ast.NodeVisitor):
+    """Sorts names into those that comprehensions bind for themselves and all others."""
+
+    def __init__(self) -> None:
+        self.own: set[str] = set()
+        self.outside: set[str] = set()
+        self._bound: list[set[str]] = []
+
+    def visit_Name(self, node: ast.Name) -> None:
+        is_own = any(node.id in bound for bound in self._bound)
+        (self.own if is_own else self.outside).add(node.id)
+
+    def _comprehension(self, node: ast.AST) -> None:
+        generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
+        self.visit(generators[0].iter)  # belongs to the scope around it
+        targets = (name for generator in generators for name in ast.walk(generator.target))
+        self._bound.append({name.id for name in targets if isinstance(name, ast.Name)})
+        for child in ast.iter_child_nodes(node):
+            if child is generators[0]:
+                self.visit(generators[0].target)
+                for condition in generators[0].ifs:
+                    self.visit(condition)
+            else:
+                self.visit(child)
+        self._bound.pop()
+
+    visit_ListComp = visit_SetComp = _comprehension  # noqa: N815
+    visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815
+
+
+def _comprehensions_own(statement: ast.stmt) -> set[str]:
+    """Return names that occur in no other place than comprehensions which bind them."""
+    occurrences = _Occurrences()
+    occurrences.visit(statement)
+    return occurrences.own - occurrences.outside
 
 
 def _drop_star_imports(statement: ast.stmt) -> ast.stmt:

@@ -59,19 +59,11 @@ class PreviewHandler(UnattendedHandler):
         def work() -> dict[str, Any]:
             prepared = prepare(service, root, body, required(body, "data", dict))
             rendering = prepared.rendering
-            files = [
-                {"filename": "start.sh", "language": "bash", "text": prepared.start_script},
-                {
-                    "filename": rendering.filename,
-                    "language": rendering.language,
-                    "text": rendering.text,
-                },
-                {
-                    "filename": "requirements.txt",
-                    "language": "text",
-                    "text": prepared.requirements.text,
-                },
-            ]
+            files = [_file("start.sh", "bash", prepared.start_script)]
+            if rendering.text != prepared.start_script:
+                files.append(_file(rendering.filename, rendering.language, rendering.text))
+            if prepared.requirements.text.strip():
+                files.append(_file("requirements.txt", "text", prepared.requirements.text))
             return {"files": files, **_about(prepared)}
 
         await self.answer(work, heavy=True)
@@ -112,12 +104,16 @@ def _fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     return forms.to_fields(data)
 
 
+def _file(filename: str, language: str, text: str) -> dict[str, str]:
+    return {"filename": filename, "language": language, "text": text}
+
+
 def _about(prepared: Prepared) -> dict[str, Any]:
     return {
         "findings": [finding_dict(finding) for finding in prepared.findings],
         "requirements": {
             "source": prepared.requirements.source,
-            "unmapped": [str(item) for item in prepared.requirements.unmapped],
+            "unmapped": [item.module for item in prepared.requirements.unmapped],
         },
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
-from tornado.web import HTTPError, authenticated
+from tornado.web import authenticated
 
 from ..errors import InvalidInputError
 from ..jobs.service import JobService
@@ -119,8 +119,6 @@ class ActionHandler(UnattendedHandler):
             "cancel": service.cancel,
             "rerun": service.rerun,
         }
-        if action not in actions:
-            raise HTTPError(404, f"There is no action {action!r}; there are {', '.join(actions)}.")
         is_new = action == "rerun"
         await self.answer(
             lambda: describe(actions[action](ref)), status=201 if is_new else 200, heavy=is_new
@@ -158,5 +156,5 @@ def _can(service: JobService, view: JobView) -> dict[str, str]:
 ENDPOINTS: list[tuple[str, Any]] = [
     (r"/jobs", JobsHandler),
     (JOB, JobHandler),
-    (JOB + r"/(?P<action>[a-z]+)", ActionHandler),
+    (JOB + r"/(?P<action>pause|resume|cancel|rerun)", ActionHandler),
 ]

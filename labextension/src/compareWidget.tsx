@@ -1,5 +1,6 @@
 import { HTMLSelect, ReactWidget } from '@jupyterlab/ui-components';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
 import React, { useEffect, useMemo, useReducer, useState } from 'react';
 
 import { elapsedWords, Empty, ErrorNote, Loading, StateMark } from './components';
@@ -28,7 +29,11 @@ export class CompareWidget extends ReactWidget {
     this.title.closable = true;
     this.title.label = trans.__('Compare %1 jobs', ids.length);
     this.title.caption = ids.join('\n');
-    this.node.setAttribute('role', 'region');
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    // MainAreaWidget has given it a name that says nothing.
     this.node.setAttribute('aria-label', this.title.label);
   }
 

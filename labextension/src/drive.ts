@@ -4,6 +4,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { Api } from './api';
+import { normalise } from './normalise';
 
 /** The drive's name, as in `Unattended:ID/output.ipynb`. */
 export const DRIVE = 'Unattended';
@@ -51,6 +52,9 @@ export class JobsDrive implements Contents.IDrive {
         path: PathExt.join(id, child.path)
       }));
       return { ...model, content };
+    }
+    if (model.type === 'notebook' && model.content && options?.type !== 'file') {
+      return { ...model, content: normalise(model.content) };
     }
     return options?.type === 'file' && model.type === 'notebook' && model.content
       ? {

@@ -24,7 +24,7 @@ export function Findings(props: {
     count('info') && trans._n('%1 note', '%1 notes', count('info'))
   ].filter(Boolean);
   return (
-    <details className="jp-Unattended-findings" open={count('error') > 0 || findings.length < 4}>
+    <details className="jp-Unattended-findings" open={count('error') > 0 || findings.length < 6}>
       <summary>{trans.__('Before it runs with nobody there: %1', words.join(', '))}</summary>
       <ul>
         {sorted.map((finding, i) => (

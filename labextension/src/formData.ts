@@ -57,6 +57,18 @@ function fits(value: unknown, schema: JSONObject): boolean {
   return choices === undefined || choices.includes(value);
 }
 
+/** What is sent: of parameters and requirements only what was changed, see `forms.to_fields`. */
+export function toSubmit(data: FormData, defaults: FormData): FormData {
+  const { parameters, requirements, ...rest } = data;
+  const changed = changes(data, defaults);
+  return {
+    ...rest,
+    ...(parameters === undefined ? {} : { parameters: changed.parameters ?? {} }),
+    // Emptied: install nothing.
+    ...('requirements' in changed ? { requirements: requirements ?? '' } : {})
+  };
+}
+
 /** What may be kept in the browser: secret values are not. */
 export function withoutSecrets(data: FormData): FormData {
   if (!Array.isArray(data.env)) {

@@ -66,6 +66,9 @@ export function FieldTemplate(props: FieldTemplateProps<any, any, any>): JSX.Ele
     !JSONExt.deepEqual((formData ?? null) as any, initial);
   const isCheckbox = [own.type].flat().includes('boolean') && own.enum === undefined;
   const isChoice = own['x-widget'] === 'backend';
+  // "GPUs. GPUs." helps nobody.
+  const said = String(own.description ?? '');
+  const description = said.replace(/\.$/, '') === label ? '' : said;
   const Label = isChoice ? 'span' : 'label';
   return (
     <div
@@ -95,9 +98,9 @@ export function FieldTemplate(props: FieldTemplateProps<any, any, any>): JSX.Ele
             )}
           </div>
         )}
-        {own.description && (
+        {description && (
           <div id={`${id}__description`} className="jp-Unattended-fieldDescription">
-            {String(own.description)}
+            {description}
           </div>
         )}
         {disabled && (

@@ -11,7 +11,7 @@ import { ApiError } from './api';
 import { CodeBlock } from './codeBlock';
 import { ErrorNote, Loading } from './components';
 import { Findings } from './findings';
-import { changes, forBackend, withChanges, withoutSecrets } from './formData';
+import { changes, forBackend, toSubmit, withChanges, withoutSecrets } from './formData';
 import type { IFormContext } from './formTemplates';
 import {
   BackendWidget,
@@ -60,8 +60,6 @@ export class FormWidget extends ReactWidget {
     this.title.closable = true;
     this.title.label =
       'job' in target ? trans.__('Clone %1', name) : trans.__('Run %1 unattended', name);
-    this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', this.title.label);
   }
 
   /** The notebook on disk is another one now. */
@@ -83,6 +81,12 @@ export class FormWidget extends ReactWidget {
         state={this._state}
       />
     );
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    // MainAreaWidget has given it a name that says nothing.
+    this.node.setAttribute('aria-label', this.title.label);
   }
 
   protected onActivateRequest(message: Message): void {
@@ -172,7 +176,7 @@ function FormBody(props: {
   const submit = () =>
     attempt('submitting', async () => {
       await host.save();
-      const job = await api.submit(target, data, force);
+      const job = await api.submit(target, toSubmit(data, form?.data ?? {}), force);
       if (key !== null && form !== null) {
         await state?.save(key, withoutSecrets(changes(data, form.data)));
       }
@@ -182,7 +186,7 @@ function FormBody(props: {
   const look = () =>
     attempt('preview', async () => {
       await host.save();
-      const found = await api.preview(target, data);
+      const found = await api.preview(target, toSubmit(data, form?.data ?? {}));
       setFindings(found.findings);
       setPreview(found);
     });
@@ -268,32 +272,6 @@ function FormBody(props: {
           </label>
         )}
         <div className="jp-Unattended-formButtons">
-          {changed && preview === null && (
-            <button
-              className="jp-Unattended-link"
-              onClick={() => setData(form.data)}
-              title={trans.__('Back to the values in the notebook')}
-            >
-              {trans.__('Reset')}
-            </button>
-          )}
-          <span className="jp-Unattended-spacer" />
-          <button className="jp-mod-styled jp-mod-reject" onClick={() => widget.dispose()}>
-            {trans.__('Cancel')}
-          </button>
-          {preview === null ? (
-            <button
-              className="jp-mod-styled jp-mod-reject"
-              disabled={busy !== '' || !isValid}
-              onClick={look}
-            >
-              {busy === 'preview' ? trans.__('Preparing…') : trans.__('Preview')}
-            </button>
-          ) : (
-            <button className="jp-mod-styled jp-mod-reject" onClick={() => setPreview(null)}>
-              {trans.__('Back to the form')}
-            </button>
-          )}
           <button
             className="jp-mod-styled jp-mod-accept"
             disabled={busy !== '' || blocked || !isValid}
@@ -308,6 +286,32 @@ function FormBody(props: {
           >
             {busy === 'submitting' ? trans.__('Submitting…') : trans.__('Run unattended')}
           </button>
+          {preview === null ? (
+            <button
+              className="jp-mod-styled jp-mod-reject"
+              disabled={busy !== '' || !isValid}
+              onClick={look}
+            >
+              {busy === 'preview' ? trans.__('Preparing…') : trans.__('Preview')}
+            </button>
+          ) : (
+            <button className="jp-mod-styled jp-mod-reject" onClick={() => setPreview(null)}>
+              {trans.__('Back to the form')}
+            </button>
+          )}
+          <button className="jp-mod-styled jp-mod-reject" onClick={() => widget.dispose()}>
+            {trans.__('Cancel')}
+          </button>
+          <span className="jp-Unattended-spacer" />
+          {changed && preview === null && (
+            <button
+              className="jp-Unattended-link"
+              onClick={() => setData(form.data)}
+              title={trans.__('Back to the values in the notebook')}
+            >
+              {trans.__('Reset')}
+            </button>
+          )}
         </div>
       </footer>
     </div>

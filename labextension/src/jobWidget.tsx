@@ -46,7 +46,6 @@ export class JobWidget extends ReactWidget {
     this.addClass('jp-Unattended-job');
     this.title.icon = unattendedIcon;
     this.title.closable = true;
-    this.node.setAttribute('role', 'region');
     this._rename();
     _shared.model.changed.connect(this._rename, this);
   }
@@ -82,6 +81,12 @@ export class JobWidget extends ReactWidget {
         open={this._open}
       />
     );
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    // MainAreaWidget has given it a name that says nothing.
+    this._rename();
   }
 
   protected onAfterShow(message: Message): void {

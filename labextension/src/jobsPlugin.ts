@@ -66,6 +66,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           const view = args['view'] as View | undefined;
           const content = new JobWidget(id, shared, commands, tools, openFile(id), view);
           widget = new MainAreaWidget({ content });
+          widget.toolbar.hide();
           widget.id = `${content.id}-tab`;
           const made = widget;
           content.viewChanged.connect(() => void tracker.save(made));
@@ -109,6 +110,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           return;
         }
         const widget = new MainAreaWidget({ content });
+        widget.toolbar.hide();
         widget.id = `${content.id}-tab`;
         void compares.add(widget);
         shell.add(widget, 'main');

@@ -120,7 +120,7 @@ export function LogView(props: ILogViewProps): JSX.Element {
       {error !== null && <ErrorNote message={error} trans={trans} />}
       {shown.length > 0 ? (
         <VirtualList
-          className="jp-Unattended-lines"
+          className="jp-Unattended-lines jp-RenderedText"
           count={shown.length}
           rowHeight={LINE_HEIGHT}
           follow={follow}
@@ -128,7 +128,7 @@ export function LogView(props: ILogViewProps): JSX.Element {
           wide
           containerProps={{ role: 'log', 'aria-label': trans.__('Log'), tabIndex: 0 }}
           row={i => (
-            <div key={i} className="jp-Unattended-logLine" style={{ height: LINE_HEIGHT }}>
+            <pre key={i} className="jp-Unattended-logLine" style={{ height: LINE_HEIGHT }}>
               {shown[i].map((piece, j) => (
                 <span
                   key={j}
@@ -138,7 +138,7 @@ export function LogView(props: ILogViewProps): JSX.Element {
                   {piece.text}
                 </span>
               ))}
-            </div>
+            </pre>
           )}
         />
       ) : !reader.drawn && error === null ? (

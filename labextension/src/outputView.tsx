@@ -6,6 +6,7 @@ import { ErrorNote, Loading } from './components';
 import { useRepeated } from './hooks';
 import type { INotebookTools } from './notebookView';
 import { NotebookView } from './notebookView';
+import { normalise } from './normalise';
 import { isFinal } from './states';
 import type { IUnattended } from './tokens';
 import type { IJob } from './types';
@@ -55,7 +56,7 @@ export function OutputView(props: {
         const answer = await api.output(job.id, version.current);
         setError(null);
         if (answer.notebook !== null && view.current !== null) {
-          view.current.display(answer.notebook);
+          view.current.display(normalise(answer.notebook));
           version.current = answer.version;
           setState('shown');
         }

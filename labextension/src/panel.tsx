@@ -18,7 +18,7 @@ import { formatMoment, formatRough } from './format';
 import { useSignal, useTick } from './hooks';
 import { unattendedIcon } from './icons';
 import type { IFilter } from './states';
-import { filterJobs, isActive, isFinal } from './states';
+import { filterJobs, isActive } from './states';
 import type { IUnattended } from './tokens';
 import { CommandIDs } from './tokens';
 import type { IJob } from './types';
@@ -364,7 +364,7 @@ function JobList(props: {
               {isActive(job.state) ? (
                 <ProgressBar job={job} trans={trans} />
               ) : (
-                <div className="jp-Unattended-reason">{reason(job, shared)}</div>
+                <div className="jp-Unattended-reason">{reason(job)}</div>
               )}
               <div className="jp-Unattended-itemBottom">
                 <span className="jp-Unattended-stateWord">{stateWords(job, trans, now)}</span>
@@ -384,8 +384,8 @@ function rowId(job: IJob): string {
   return `jp-Unattended-row-${job.id}`;
 }
 
-function reason(job: IJob, { trans }: IUnattended): string {
-  return job.reason || (isFinal(job.state) ? progressWords(job, trans) : '') || fileName(job);
+function reason(job: IJob): string {
+  return job.reason || fileName(job);
 }
 
 function fileName(job: IJob): string {

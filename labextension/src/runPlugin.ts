@@ -70,6 +70,7 @@ export const runPlugin: JupyterFrontEndPlugin<void> = {
       };
       const content = new FormWidget(target, name, shared, host, state);
       const widget = new MainAreaWidget({ content });
+      widget.toolbar.hide();
       widget.id = `jupyter-unattended-form-${UUID.uuid4()}`;
       widget.title.closable = true;
       forms.set(key, widget);

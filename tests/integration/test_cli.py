@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -155,6 +156,21 @@ def test_convert_writes_files_that_run_and_keeps_ones_own(cli: CommandLine) -> N
     kept = cli("convert", "my notebook.ipynb")
     assert "start.sh was there and is kept" in kept.stderr
     assert (cli.cwd / "start.sh").read_text() == "#!/bin/sh\necho mine\n"
+
+
+def test_convert_to_a_script_that_needs_nothing_of_ours(cli: CommandLine) -> None:
+    write_notebook(cli.cwd / "n.ipynb", "print('x is', x)", parameters="x: int = 1")
+    done = cli("convert", "n.ipynb", "--to", "script", "--x", "2")
+    assert done.returncode == 0, done.stderr
+    names = [Path(line).name for line in done.stdout.splitlines()]
+    assert names == ["n.py", "requirements.txt", "start.sh"]
+    script = subprocess.run(
+        [sys.executable, "-I", "n.py", "--x", "7"],
+        cwd=cli.cwd, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert script.stdout == "x is 7\n", script.stderr
+    ran = subprocess.run(["./start.sh"], cwd=cli.cwd, capture_output=True, text=True, timeout=60)
+    assert ran.stdout == "x is 2\n", ran.stderr
 
 
 def test_render_and_dry_run_leave_nothing_behind(cli: CommandLine) -> None:

@@ -70,7 +70,7 @@ class LocalBackend:
         text = "".join(
             f"{name}={shlex.quote(value)} " for name, value in sorted(bundle.spec.env.items())
         )
-        return Rendering(f"{text}{shlex.join(command)}\n", "start.sh", "bash")
+        return Rendering(f"{text}{shlex.join(command)}\n", "command", "bash")
 
     # -- submitting and looking --------------------------------------------------------------------
 

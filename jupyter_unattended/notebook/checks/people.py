@@ -161,8 +161,9 @@ def _known_magics() -> tuple[frozenset[str], frozenset[str]]:
     for module in pkgutil.iter_modules(package.__path__):
         for owner in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
             if isinstance(owner, type) and issubclass(owner, Magics):
-                line.update(owner.magics.get("line", {}))
-                cell.update(owner.magics.get("cell", {}))
+                own = owner.magics or {}
+                line.update(own.get("line", {}))
+                cell.update(own.get("cell", {}))
     cell |= {"sh", "bash", "perl", "ruby", "python", "python2", "python3", "pypy", "cmd"}
     # Aliases of programs on POSIX systems.
     line |= {"ls", "ll", "lf", "lk", "ldir", "lx", "mkdir", "rmdir", "mv", "rm", "cp", "cat",

@@ -164,3 +164,24 @@ def test_time_left_is_told_only_when_it_can_be(monkeypatch: pytest.MonkeyPatch) 
     assert left(progress=Progress(0, 3, 25, 100, 42.0)) == 42.0
     assert left(progress=Progress()) is None
     assert left(progress=Progress(5, 10), state=State.QUEUED) is None
+
+
+def test_the_table_keeps_ids_whole_on_a_narrow_terminal() -> None:
+    from rich.console import Console
+
+    views = [
+        _view(id="train-20260101-000000-abcd", state=State.FAILED, reason="it failed " * 20),
+        _view(id="eval-20260101-000000-efgh", name="another name", progress=Progress(3, 7)),
+        _view(id="long-20260101-000000-ijkl", progress=Progress(0, 3, 5, 10)),
+        _view(id="next-20260101-000000-mnop", state=State.QUEUED, position=1),
+    ]
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(look._table(views, 100))
+    lines = [line.split() for line in captured.get().splitlines()]
+    assert [line[0] for line in lines] == ["ID", *(view.id for view in views)]
+    assert "failed" in lines[1]
+    assert "3/7" in lines[2]
+    assert "50%" in lines[3]
+    assert "#2" in lines[4]
+    assert all(len(line) <= 100 for line in captured.get().splitlines())

@@ -29,6 +29,8 @@ def sliced(*sources: str) -> tuple[list[int], list[str]]:
         (["def f():\n    return late()", "def late():\n    return 1", "f()"], [0], ["late"]),
         (["k = 1", "class A:\n    size = k", "A()"], [0, 1], []),
         (["a = [i for i in range(3)]", "i"], [], ["i"]),
+        (["n = 3", "a = [n * i for i in range(n)]", "a"], [0, 1], []),
+        (["i = 3", "a = [i for i in range(i)]", "a"], [0, 1], []),
         (["from math import *", "sqrt(4)"], [0], []),
         (["x = 1", "def f():\n    x = 2\n    return x", "f()"], [1], []),
         (["import asyncio", "async def g():\n    return 1", "r = await g()", "r"], [1, 2], []),

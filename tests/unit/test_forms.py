@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_unattended import forms
+from jupyter_unattended.errors import SpecError
+from jupyter_unattended.runtime.parameters import read
+from jupyter_unattended.spec import JobSpec
+
+LOCAL = forms.BackendChoice(
+    "local", "This machine", usable=True, reason="", disabled={"image": "no images"}, options={}
+)
+AWAY = forms.BackendChoice(
+    "slurm",
+    "Slurm",
+    usable=False,
+    reason="sbatch is missing",
+    disabled={},
+    options={"type": "object", "properties": {"partition": {"type": "string"}}},
+)
+
+
+def build(source: str = "", **fields: Any) -> forms.Form:
+    spec = JobSpec(notebook=Path("/w/train.ipynb"), workspace=Path("/w"), **fields)
+    return forms.build(spec, read(source), [LOCAL, AWAY], requirements="numpy\n")
+
+
+def test_every_field_of_the_spec_is_in_the_form_or_left_out_on_purpose() -> None:
+    properties = build().schema["properties"]
+    groups = {group["id"] for group in build().schema["x-groups"]}
+    for name in JobSpec.model_fields:
+        special = name in ("schema_version", "notebook", "secret_env", "options", "parameters")
+        assert special or name == "requirements_text" or name in properties, name
+    assert {schema["x-group"] for schema in properties.values()} <= groups
+    assert all(schema.get("description") or schema["title"] for schema in properties.values())
+
+
+def test_parameters_have_types_and_todays_values() -> None:
+    form = build('epochs = 5  # passes\nrate: float = 0.1\nlayers = [1, 2]\nlabel: str = ""')
+    schema = form.schema["properties"]["parameters"]["properties"]
+    assert schema["epochs"] == {
+        "title": "epochs",
+        "description": "passes",
+        "type": "integer",
+        "default": 5,
+    }
+    assert schema["layers"]["x-widget"] == "json"
+    assert form.data["parameters"] == {"epochs": 5, "rate": 0.1, "layers": [1, 2], "label": ""}
+    assert "arguments" not in form.schema["properties"]
+
+
+def test_values_of_the_spec_win_over_the_notebooks() -> None:
+    form = build("epochs = 5", parameters={"epochs": 7})
+    assert form.data["parameters"] == {"epochs": 7}
+
+
+def test_without_parameters_arguments_are_text() -> None:
+    form = build(arguments=["--name", "a b"])
+    assert form.data["arguments"] == "--name 'a b'"
+    fields, _ = forms.to_fields(form.data)
+    assert fields["arguments"] == ["--name", "a b"]
+
+
+def test_required_parameters_are_required() -> None:
+    form = build("epochs: int")
+    assert form.schema["properties"]["parameters"]["required"] == ["epochs"]
+
+
+def test_backends_that_do_not_work_are_there_with_the_reason() -> None:
+    form = build()
+    assert form.schema["properties"]["backend"]["oneOf"] == [
+        {"const": "local", "title": "This machine"},
+        {"const": "slurm", "title": "Slurm", "x-disabled": "sbatch is missing"},
+    ]
+    assert form.schema["properties"]["image"]["x-disabled"] == "no images"
+    assert "options" not in form.schema["properties"]
+    assert "partition" in build(backend="slurm").schema["properties"]["options"]["properties"]
+
+
+def test_what_a_form_opens_with_is_the_same_spec_again() -> None:
+    spec = JobSpec(
+        notebook=Path("/w/train.ipynb"),
+        workspace=Path("/w"),
+        name="run",
+        parameters={"epochs": 7},
+        env={"A": "1"},
+        memory=4 * 2**30,
+        time_limit=5400,
+        grace_period=45,
+        priority=3,
+    )
+    form = forms.build(spec, read("epochs = 5"), [LOCAL], requirements="numpy\n")
+    assert form.data["memory"] == "4Gi"
+    assert form.data["time_limit"] == "1h30m"
+    fields, secrets = forms.to_fields({k: v for k, v in form.data.items() if k != "requirements"})
+    assert JobSpec(**{**fields, "notebook": spec.notebook}) == spec
+    assert secrets == {}
+
+
+def test_secrets_are_apart() -> None:
+    rows = [
+        {"name": "A", "value": "1"},
+        {"name": "TOKEN", "value": "hidden", "secret": True},
+        {"name": "ELSEWHERE", "value": "", "secret": True},
+        {"name": "", "value": ""},
+    ]
+    fields, secrets = forms.to_fields({"env": rows})
+    assert fields["env"] == {"A": "1"}
+    assert fields["secret_env"] == ["ELSEWHERE", "TOKEN"]
+    assert secrets == {"TOKEN": "hidden"}
+
+
+def test_requirements_are_only_passed_on_when_given() -> None:
+    assert "requirements_text" not in forms.to_fields({})[0]
+    assert forms.to_fields({"requirements": ""})[0]["requirements_text"] == ""
+
+
+@pytest.mark.parametrize("env", ["A=1", [1], [{"name": "A"}, {"name": "A"}]])
+def test_environments_that_cannot_be_read(env: object) -> None:
+    with pytest.raises(SpecError, match="env"):
+        forms.to_fields({"env": env})
+
+
+def test_open_quotation_marks() -> None:
+    with pytest.raises(SpecError, match="quotation"):
+        forms.to_fields({"arguments": "--name 'a"})
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(2**30, "1Gi"), (4 * 10**9, "4G"), (512 * 2**20, "512Mi"), (1000, "1000"), (1536, "1536")],
+)
+def test_format_memory(size: int, text: str) -> None:
+    assert forms.format_memory(size) == text
+    assert JobSpec(notebook=Path("/n"), memory=text).memory == size  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(30, "30s"), (5400, "1h30m"), (86400, "1d"), (90061, "1d1h1m1s"), (0.5, "0.5s")],
+)
+def test_format_duration(seconds: float, text: str) -> None:
+    assert forms.format_duration(seconds) == text
+    assert JobSpec(notebook=Path("/n"), time_limit=text).time_limit == seconds  # type: ignore[arg-type]
