@@ -7,18 +7,22 @@ that would be lost is at least fifty times what the last one took, and at least 
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import api
 from .checkpoint_link import Link, bind
 from .checkpoint_store import CheckpointError, CheckpointStore, Manifest
 from .hooks import NoHooks, Outcome, Resume, Run
-from .snapshot_process import Baseline
-from .snapshot_restore import Restorer
-from .snapshot_save import SERIES, Refusal, Saver
-from .snapshot_verify import Verification
+from .snapshot_baseline import Baseline
+
+if TYPE_CHECKING:  # most runs are too short to be saved, and need none of this
+    from .snapshot_save import Refusal, Saver
+    from .snapshot_verify import Verification
+
+SERIES = "snapshot"
 
 #: Least seconds of computation that are worth a snapshot, and how many times its cost.
 MIN_UNSAVED = 30.0
@@ -56,6 +60,7 @@ class CheckpointHooks(NoHooks):
         self._proved = False
         self._verification: Verification | None = None
         self._said: Refusal | None = None
+        self._made_saver: Saver | None = None
         self._link = self._make_link()
 
     # --- what the runtime calls ------------------------------------------------------------------
@@ -64,8 +69,6 @@ class CheckpointHooks(NoHooks):
         """Restore the newest snapshot."""
         bind(self._link)
         self._baseline = Baseline(run.shell)
-        # Before anything is restored: what stands in the namespace now is not the notebook's.
-        self._saver = Saver(run, self._store, self._baseline)
         return self._resume() if self._enabled else None
 
     def before_cell(self, shell: Any, index: int) -> None:
@@ -76,7 +79,9 @@ class CheckpointHooks(NoHooks):
         if not self._enabled:
             return
         self._look_at_verification()
-        if self._unsaved > 0 and self._covers is not None and self._saver.calls_resumable(index):
+        loops = f"{__package__}.resumable" in sys.modules
+        unsaved = self._unsaved > 0 and self._covers is not None
+        if loops and unsaved and self._saver.calls_resumable(index):
             self._save()
 
     def after_cell(self, shell: Any, index: int, seconds: float) -> None:
@@ -107,14 +112,18 @@ class CheckpointHooks(NoHooks):
     # --- restoring -------------------------------------------------------------------------------
 
     def _resume(self) -> Resume | None:
+        if not self._store.series(SERIES):
+            if self._run.attempt > 1:
+                self._say_from_the_top("nothing was saved")
+            return None
+        from .snapshot_restore import Restorer
+
         restorer = Restorer(self._run, self._store)
         begun = time.monotonic()
         manifest = restorer.restore()
         if manifest is None:
-            if restorer.reasons:
-                self._say_from_the_top(restorer.reasons[0])
-            elif self._run.attempt > 1:
-                self._say_from_the_top("nothing was saved")
+            why = restorer.reasons[0] if restorer.reasons else "no snapshot can be used"
+            self._say_from_the_top(why)
             return None
         seconds = round(time.monotonic() - begun, 4)
         meta = manifest.meta
@@ -145,6 +154,14 @@ class CheckpointHooks(NoHooks):
 
     # --- saving ----------------------------------------------------------------------------------
 
+    @property
+    def _saver(self) -> Saver:
+        if self._made_saver is None:
+            from .snapshot_save import Saver
+
+            self._made_saver = Saver(self._run, self._store, self._baseline)
+        return self._made_saver
+
     def _is_due(self) -> bool:
         if self._interval is not None:
             return self._untried >= self._interval
@@ -154,6 +171,8 @@ class CheckpointHooks(NoHooks):
         return self._untried >= COST_FACTOR * cost
 
     def _save(self) -> None:
+        from .snapshot_save import Refusal
+
         assert self._covers is not None
         self._untried = 0.0
         begun = time.monotonic()
@@ -187,8 +206,11 @@ class CheckpointHooks(NoHooks):
         for index, context in self._contexts.items():
             if index <= manifest.meta["covers"]:
                 self._store.remove(f"loop-{context}-")
-        if not self._proved and self._verification is None and Verification.affordable(manifest):
-            self._verification = Verification(self._store, manifest)
+        if not self._proved and self._verification is None:
+            from .snapshot_verify import Verification
+
+            if Verification.affordable(manifest):
+                self._verification = Verification(self._store, manifest)
 
     def _refused(self, refusal: Refusal) -> None:
         if refusal == self._said:
@@ -217,6 +239,8 @@ class CheckpointHooks(NoHooks):
         if not problem:
             self._proved = True
             return
+        from .snapshot_save import Refusal
+
         # Every snapshot so far has the same trouble.
         self._store.remove(f"{SERIES}.")
         self._first_cell = 0

@@ -1,7 +1,7 @@
 """What belongs to the process and not to a variable: directory, environment, options, generators.
 
-`Baseline` remembers what the process was like before the notebook changed it; only differences are
-saved, so that a job that is resumed on another host keeps that host's own settings.
+Only what the notebook changed is saved, see `snapshot_baseline`, so that a job that is resumed on
+another host keeps that host's own settings.
 """
 
 from __future__ import annotations
@@ -19,96 +19,37 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import checkpoint_random
+from . import api, checkpoint_random
 from .checkpoint_store import CheckpointError
+from .snapshot_baseline import Baseline, extensions
 
 Library = Any
 
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD")
-#: Variables of the attempt itself, and what IPython sets for its own children.
-_OWN_ENV = ("UNATTENDED_", "_", "OLDPWD", "SHLVL", "PWD", "LINES", "COLUMNS")
 
-
-class Baseline:
-    """The process before the first cell ran."""
-
-    def __init__(self, shell: Any) -> None:
-        self.environ = dict(os.environ)
-        self.path = list(sys.path)
-        self.modules = set(sys.modules)
-        self.extensions = set(_extensions(shell))
-        self.magics = _magics(shell)
-        self.handlers = {name: _handler(name) for name in _SIGNALS}
-        self.locale = locale.setlocale(locale.LC_ALL)
-        self.recursion = sys.getrecursionlimit()
-
-    def surroundings(self) -> dict[str, Any]:
-        """Return what must be set before anything is imported, as JSON."""
-        now = dict(os.environ)
-        changed = {
-            name: value
-            for name, value in now.items()
-            if self.environ.get(name) != value and not name.startswith(_OWN_ENV)
-        }
-        removed = [n for n in self.environ if n not in now and not n.startswith(_OWN_ENV)]
-        return {
-            "cwd": os.getcwd(),  # noqa: PTH109
-            "environ": changed,
-            "environ_removed": removed,
-            "path_added": [
-                [place, entry]
-                for place, entry in enumerate(sys.path)
-                if isinstance(entry, str) and entry not in self.path
-            ],
-            "path_removed": [entry for entry in self.path if entry not in sys.path],
-            "modules": [
-                name
-                for name, module in list(sys.modules.items())
-                if name not in self.modules and getattr(module, "__spec__", None) is not None
-            ],
-        }
-
-    def state(self, shell: Any) -> dict[str, Any]:
-        """Return the rest of the differences; to be pickled together with the variables."""
-        state: dict[str, Any] = {
-            "random": checkpoint_random.capture(),
-            "warnings": list(warnings.filters),
-            "decimal": decimal.getcontext(),
-            "recursion": _changed(sys.getrecursionlimit(), self.recursion),
-            "locale": _changed(locale.setlocale(locale.LC_ALL), self.locale),
-            "argv": list(sys.argv),
-            "logging": _logging_state(),
-            "handlers": self._handlers(),
-            "magics": self._magics(shell),
-            "extensions": [n for n in _extensions(shell) if n not in self.extensions],
-        }
-        for name, (module, capture, _) in _OPTIONS.items():
-            library: Library = sys.modules.get(module)
-            if library is not None:
-                state[name] = capture(library)
-        return state
-
-    def _handlers(self) -> dict[str, Any]:
-        """Return handlers of signals that the notebook set."""
-        return {
-            name: handler
-            for name, before in self.handlers.items()
-            if (handler := _handler(name)) is not None and handler != before
-        }
-
-    def _magics(self, shell: Any) -> dict[str, dict[str, Any]]:
-        """Return magics that the notebook defined as functions of its own."""
-        found: dict[str, dict[str, Any]] = {}
-        for kind, magics in _magics(shell).items():
-            for name, magic in magics.items():
-                of_notebook = getattr(magic, "__module__", None) == "__main__"
-                if of_notebook and name not in self.magics.get(kind, {}):
-                    found.setdefault(kind, {})[name] = magic
-        return found
+def state_of(baseline: Baseline, shell: Any) -> dict[str, Any]:
+    """Return what the notebook changed; to be pickled together with its variables."""
+    state: dict[str, Any] = {
+        "random": checkpoint_random.capture(),
+        "warnings": list(warnings.filters),
+        "decimal": decimal.getcontext(),
+        "recursion": sys.getrecursionlimit(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "argv": list(sys.argv),
+        "logging": _logging_state(),
+        "handlers": baseline.handlers_since(),
+        "on_stop": list(getattr(api._stop, "_callbacks", ())),
+        "magics": baseline.magics_since(shell),
+        "extensions": [name for name in extensions(shell) if name not in baseline.extensions],
+    }
+    for name, (module, capture, _) in _OPTIONS.items():
+        library: Library = sys.modules.get(module)
+        if library is not None:
+            state[name] = capture(library)
+    return state
 
 
 def enter(surroundings: Mapping[str, Any]) -> None:
-    """Set what `Baseline.surroundings` returned, then import what was imported.
+    """Set what `Baseline.surroundings` returned.
 
     Raises
     ------
@@ -135,7 +76,7 @@ def enter(surroundings: Mapping[str, Any]) -> None:
 
 
 def restore(state: Mapping[str, Any], shell: Any) -> list[str]:
-    """Set what `Baseline.state` returned; return what could not be, in words.
+    """Set what `state_of` returned; return what could not be, in words.
 
     Random states are not among it: they are set last of all, see `checkpoint_random`.
     """
@@ -145,10 +86,10 @@ def restore(state: Mapping[str, Any], shell: Any) -> list[str]:
         ("sys.argv", lambda: sys.argv.__setitem__(slice(None), state["argv"])),
         ("logging", lambda: _restore_logging(state["logging"])),
         ("signal handlers", lambda: _restore_handlers(state["handlers"])),
+        ("on_stop", lambda: [api.on_stop(callback) for callback in state["on_stop"]]),
+        ("recursion limit", lambda: sys.setrecursionlimit(state["recursion"])),
     ]
-    if state["recursion"] is not None:
-        steps.append(("recursion limit", lambda: sys.setrecursionlimit(state["recursion"])))
-    if state["locale"] is not None:
+    if locale.setlocale(locale.LC_ALL) != state["locale"]:
         steps.append(("locale", lambda: locale.setlocale(locale.LC_ALL, state["locale"])))
     for name, (module, _, put) in _OPTIONS.items():
         if name in state and module in sys.modules:
@@ -173,10 +114,6 @@ def _noting(what: str, problems: list[str]) -> Iterator[None]:
         problems.append(f"{what}: {type(error).__name__}: {error}")
 
 
-def _changed(now: Any, before: Any) -> Any:
-    return None if now == before else now
-
-
 # --- warnings, signals, IPython ------------------------------------------------------------------
 
 
@@ -191,30 +128,14 @@ class _NoWarning(Warning):
     """Of which none is ever issued."""
 
 
-def _handler(name: str) -> Any:
-    number = getattr(signal, name, None)
-    handler = signal.getsignal(number) if number is not None else None
-    return handler if callable(handler) and not isinstance(handler, signal.Handlers) else None
-
-
 def _restore_handlers(handlers: Mapping[str, Any]) -> None:
     for name, handler in handlers.items():
         signal.signal(getattr(signal, name), handler)
 
 
-def _extensions(shell: Any) -> list[str]:
-    manager = getattr(shell, "extension_manager", None)
-    return sorted(manager.loaded) if manager is not None else []
-
-
 def _restore_extensions(shell: Any, names: list[str]) -> None:
     for name in names:
         shell.extension_manager.load_extension(name)
-
-
-def _magics(shell: Any) -> dict[str, dict[str, Any]]:
-    manager = getattr(shell, "magics_manager", None)
-    return {kind: dict(magics) for kind, magics in manager.magics.items()} if manager else {}
 
 
 def _restore_magics(shell: Any, magics: Mapping[str, Mapping[str, Any]]) -> None:

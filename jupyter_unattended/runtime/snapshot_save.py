@@ -15,9 +15,10 @@ from .checkpoint_state import dump
 from .checkpoint_store import CheckpointStore, Manifest, Publication
 from .parameters import source_of
 from .skipping import is_skipped
+from .snapshot_baseline import Baseline
 from .snapshot_functions import importable
 from .snapshot_pickle import NamespacePickler, Probe, arrange, is_workspace_module
-from .snapshot_process import Baseline
+from .snapshot_process import state_of
 
 #: Tag of cells that may be run again when a snapshot is restored.
 SAFE_TAG = "safe-to-replay"
@@ -52,6 +53,7 @@ class Contents:
 
     names: dict[str, Any]
     modules: dict[str, dict[str, Any]]
+    process: dict[str, Any]
     #: Variables that cannot be saved and that nobody will miss: name -> what they hold.
     left_out: dict[str, str] = field(default_factory=dict)
     #: Cells to run again after restoring.
@@ -77,9 +79,7 @@ class Saver:
         self._baseline = baseline
         self._cells: Sequence[Mapping[str, Any]] = run.notebook["cells"]
         self._transform: Callable[[str], str] = run.shell.transform_cell
-        self._hidden = {
-            name: value for name, value in run.shell.user_ns.items() if name != "__annotations__"
-        }
+        self._hidden = baseline.names
         self._uses: dict[int, snapshot_analysis.Uses] = {}
         #: Variables that could not be saved before: name -> (value, what it holds).
         self._unsaveable: dict[str, tuple[Any, str]] = {}
@@ -95,7 +95,8 @@ class Saver:
         refusal = self._unsuitable(covers)
         if refusal is not None:
             return refusal
-        contents = Contents(self._names(), _workspace_state())
+        process = state_of(self._baseline, self._run.shell)
+        contents = Contents(self._names(), _workspace_state(), process)
         for _ in range(2):
             verdict = self._without_unsaveable(contents, covers)
             if verdict is not None:
@@ -105,6 +106,9 @@ class Saver:
             except OSError:
                 raise
             except Exception as error:
+                refusal = self._process_problem(contents)
+                if refusal is not None:
+                    return refusal
                 if not self._find_unsaveable(contents):
                     return Refusal(f"the variables could not be saved together ({error})")
         return Refusal("its variables change while they are saved")
@@ -175,6 +179,15 @@ class Saver:
             and name in snapshot_analysis.bindings(source_of(cell), self._transform)
         ]
 
+    def _process_problem(self, contents: Contents) -> Refusal | None:
+        probe = Probe(self._run.shell.user_ns)
+        for name, value in contents.process.items():
+            problem = probe.problem(value)
+            if problem is not None:
+                what = {"handlers": "a signal's handler", "on_stop": "what on_stop() calls"}
+                return Refusal(f"{what.get(name, name)} holds {problem}")
+        return None
+
     def _find_unsaveable(self, contents: Contents) -> bool:
         probe = Probe(self._run.shell.user_ns)
         found = False
@@ -220,7 +233,7 @@ class Saver:
         parts = {
             "names": contents.names,
             "modules": contents.modules,
-            "process": self._baseline.state(run.shell),
+            "process": contents.process,
         }
         with self._store.begin(SERIES) as publication:
             outputs = self._put_outputs(publication, covers)
