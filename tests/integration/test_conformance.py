@@ -194,6 +194,7 @@ CORPUS: dict[str, list[Any]] = {
     "sys.exit with a code": ["print(1)", "import sys; sys.exit(3)", "print('never')"],
 }
 
+_ADVICE = re.compile(r".*UserWarning: To exit: use.*\n.*\n")
 #: Environment and temporary names that differ from run to run.
 _CHANGING = [
     (re.compile(r"0x[0-9a-f]{6,}"), "0x…"),
@@ -213,8 +214,9 @@ def comparable(cell: dict[str, Any]) -> dict[str, Any]:
         kind = output["output_type"]
         if kind == "stream":
             # The order between stdout and stderr is kept by us, and not by the kernel.
-            text = streams.get(output["name"], "") + _text(output["text"])
-            streams[output["name"]] = text
+            # IPython's advice to who calls sys.exit() in a console is not for a job.
+            if text := _ADVICE.sub("", _text(output["text"])):
+                streams[output["name"]] = streams.get(output["name"], "") + text
         elif kind == "error":
             name, value = output["ename"], output["evalue"]
             traceback = "\n".join(output["traceback"])
