@@ -22,11 +22,11 @@ interface IStyle {
 const COLORS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
 const PLAIN: IStyle = { fg: '', bg: '', bold: false, underline: false, inverse: false };
 /** A control sequence, an operating system command, or another two-character escape. */
-// eslint-disable-next-line no-control-regex
+
 const ESCAPE =
   /\x1b(?:\[([0-9;:?<=>]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])/y;
 /** An escape that has begun at the end of what we have. */
-// eslint-disable-next-line no-control-regex
+
 const UNFINISHED = /\x1b(?:\[[0-9;:?<=>]*[ -/]*|\][^\x07\x1b]*\x1b?)?$/;
 
 /**

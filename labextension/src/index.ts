@@ -5,7 +5,8 @@ import { Notification } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { version } from '../../package.json';
-import { Api, ApiError } from './api';
+import type { ApiError } from './api';
+import { Api } from './api';
 import { jobsPlugin } from './jobsPlugin';
 import { JobsModel } from './model';
 import { runPlugin } from './runPlugin';

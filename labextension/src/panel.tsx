@@ -17,7 +17,6 @@ import {
 import { formatMoment, formatRough } from './format';
 import { useSignal, useTick } from './hooks';
 import { unattendedIcon } from './icons';
-import type { IFilter } from './states';
 import { filterJobs, isActive } from './states';
 import type { IUnattended } from './tokens';
 import { CommandIDs } from './tokens';
@@ -95,8 +94,10 @@ function PanelBody(props: {
   const [onlyThis, setOnlyThis] = useState(false);
   const notebook = onlyThis ? panel.notebook : null;
   const all = model.jobs;
-  const filter: IFilter = { states, text, notebook };
-  const shown = useMemo(() => filterJobs(all, filter), [all, states, text, notebook]);
+  const shown = useMemo(
+    () => filterJobs(all, { states, text, notebook }),
+    [all, states, text, notebook]
+  );
   useTick(
     1,
     all.some(job => isActive(job.state))
