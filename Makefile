@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark wheel clean
+.PHONY: help demo lab labextension screenshots test test-ui test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -28,6 +28,18 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.demo  ## Run an example notebook as a job and show what came out
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
 
+$(VENV)/.lab: pyproject.toml | $(BIN)/python
+	@echo "Installing JupyterLab into $(VENV) (a minute or two) ..."
+	@$(PIP) --editable '.[examples,lab]' hatchling
+	@$(PIP) $$($(BIN)/python tools/labextension_build.py needs)
+	@touch $@
+
+labextension: $(VENV)/.lab
+	@$(BIN)/python tools/labextension_build.py develop
+
+lab: labextension  ## Open the examples in JupyterLab with this extension in it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lab.sh examples
+
 test: $(VENV)/.dev  ## Run the tests that need nothing but this machine
 	$(BIN)/python -m pytest
 
@@ -46,6 +58,18 @@ test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install a
 
 test-gridengine: $(VENV)/.dev  ## The same on a real Grid Engine
 	$(BIN)/python -m pytest tests/hpc/gridengine
+
+test-ui: labextension  ## Run the tests of the front end, the last ones in a real browser (Chromium)
+	$(BIN)/python tools/labextension_build.py install
+	$(BIN)/python tools/labextension_build.py run jlpm lint
+	$(BIN)/python tools/labextension_build.py run jlpm test
+	scripts/chromium.sh
+	$(BIN)/python tools/labextension_build.py run jlpm test:ui
+
+screenshots: labextension  ## Make the pictures in docs/pictures from the running product
+	$(BIN)/python tools/labextension_build.py install
+	scripts/chromium.sh
+	$(BIN)/python tools/labextension_build.py run jlpm screenshots
 
 lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff format --check .
@@ -67,4 +91,4 @@ wheel: $(VENV)/.dev  ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .demo
+	rm -rf $(VENV) build dist node_modules labextension/lib jupyter_unattended/labextension .pytest_cache .mypy_cache .ruff_cache .demo

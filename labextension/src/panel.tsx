@@ -2,7 +2,7 @@ import { HTMLSelect, ReactWidget, refreshIcon, closeIcon } from '@jupyterlab/ui-
 import type { CommandRegistry } from '@lumino/commands';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import React, { useEffect, useMemo, useRef, useState } from 'react';
+import React, { useMemo, useRef, useState } from 'react';
 
 import {
   elapsedWords,
@@ -233,7 +233,11 @@ function PanelBody(props: {
         )
       )}
       {all.length > 0 && (
-        <footer className="jp-Unattended-panelFooter" aria-live="polite">
+        <footer
+          className="jp-Unattended-panelFooter"
+          aria-live="polite"
+          title={trans.__('Ctrl+click or Shift+click marks several jobs, to compare or delete them')}
+        >
           {shown.length === all.length
             ? trans._n('%1 job', '%1 jobs', all.length)
             : trans.__('%1 of %2 jobs', shown.length, all.length)}
@@ -256,13 +260,6 @@ function JobList(props: {
   const index = active === null ? -1 : jobs.findIndex(job => job.id === active);
   const anchor = useRef<string | null>(null);
   const now = model.now();
-
-  // What the commands act on is what is marked here.
-  useEffect(() => {
-    if (active !== null && panel.selection.length === 0) {
-      panel.selection = [active];
-    }
-  }, [active, panel]);
 
   const open = (job: IJob) => void commands.execute(CommandIDs.open, { id: job.id });
   const go = (next: number, extend: boolean) => {
@@ -287,7 +284,8 @@ function JobList(props: {
     } else if (event.key === ' ' && index >= 0) {
       toggle(jobs[index].id);
     } else if (event.key === 'Delete' && index >= 0) {
-      void commands.execute(CommandIDs.delete, { ids: [...panel.selection] });
+      const ids = panel.selection.length ? panel.selection : [jobs[index].id];
+      void commands.execute(CommandIDs.delete, { ids: [...ids] });
     } else {
       return;
     }

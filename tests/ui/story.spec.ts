@@ -1,0 +1,251 @@
+/** What a researcher does, from the notebook to the result, in a real JupyterLab with real jobs. */
+
+import { expect, Screen, test } from './fixtures';
+
+test.describe.configure({ mode: 'serial' });
+
+const FORM = /^Run train\.ipynb unattended$/;
+
+test.beforeAll(({ lab }) => {
+  for (const name of ['train.ipynb', 'fails.ipynb', 'asks.ipynb']) {
+    lab.copy(name);
+  }
+});
+
+test('a notebook is submitted with another parameter and watched while it runs', async ({
+  page,
+  lab
+}) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'train.ipynb');
+  await screen.button().click();
+  const form = screen.form(FORM);
+  await expect(form.getByRole('textbox', { name: 'epochs' })).toHaveValue('5');
+  await expect(form.getByRole('combobox', { name: 'optimiser' })).toHaveText(/adam/);
+  await expect(form.getByRole('textbox', { name: 'layers' })).toHaveValue('[64,32]');
+  await expect(form.getByText('passes over the data')).toBeVisible();
+
+  // What cannot be is said at once.
+  await form.getByRole('textbox', { name: 'epochs' }).fill('many');
+  await expect(form.getByRole('button', { name: 'Run unattended' })).toBeDisabled();
+  await form.getByRole('textbox', { name: 'epochs' }).fill('12');
+  await expect(form.getByText('In the notebook: 5')).toBeVisible();
+  await form.getByRole('textbox', { name: 'pause' }).fill('0.5');
+  await form.getByRole('combobox', { name: 'optimiser' }).selectOption({ label: 'sgd' });
+
+  await form.getByRole('button', { name: 'Preview' }).click();
+  await expect(form.getByRole('region', { name: 'Preview' })).toContainText('--epochs=12');
+  await form.getByRole('button', { name: 'Back to the form' }).click();
+  await screen.submit(FORM, 'first');
+
+  await screen.show('first');
+  const job = screen.job('first');
+  await expect(job.getByRole('log')).toContainText('training with sgd [64, 32]');
+  await expect(job.getByRole('log').getByText('loss 1.0000')).toHaveClass('ansi-green-fg');
+  await expect(job.getByRole('status')).toContainText('Running');
+  const bar = job.getByRole('progressbar', { name: 'Progress of first' });
+  await expect(bar).toHaveAttribute('aria-valuetext', /^\d+ \/ 12/);
+
+  const metrics = await screen.part(job, 'Metrics');
+  await expect(metrics.getByRole('figure', { name: /^loss: last/ })).toBeVisible();
+  await expect(metrics.getByRole('figure', { name: /^accuracy: last/ })).toBeVisible();
+  const executed = await screen.part(job, 'Notebook');
+  await expect(executed).toContainText('A training run');
+
+  await expect(job.getByRole('status')).toContainText('Succeeded');
+  await expect(page.getByRole('alert').filter({ hasText: 'first is done.' })).toBeVisible();
+  await expect(executed).toContainText('the end of 12 epochs');
+  await screen.part(job, 'Metrics');
+  await expect(metrics.getByRole('figure', { name: /^loss: last 0\.02556/ })).toBeVisible();
+});
+
+test('what was changed the last time is there again', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await page.goto(lab.url('lab/tree/train.ipynb'));
+  await screen.button().click();
+  const form = screen.form(FORM);
+  await form.getByRole('textbox', { name: 'epochs' }).fill('3');
+  await screen.submit(FORM, 'second');
+  await screen.button().click();
+  await expect(form.getByRole('textbox', { name: 'epochs' })).toHaveValue('3');
+  await form.getByRole('button', { name: 'Reset' }).click();
+  await expect(form.getByRole('textbox', { name: 'epochs' })).toHaveValue('5');
+});
+
+test('an unsaved notebook is saved first', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  lab.copy('train.ipynb', 'unsaved.ipynb');
+  await screen.open(lab, 'unsaved.ipynb');
+  await page.getByText('epochs = 5').click();
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type('\nseed = 42  # for the dice');
+  await screen.button().click();
+  const form = screen.form(/^Run unsaved\.ipynb/);
+  await expect(form.getByRole('textbox', { name: 'seed' })).toHaveValue('42');
+});
+
+test('a job is cancelled, and cloned with other values', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'train.ipynb');
+  await screen.button().click();
+  await screen.submit(FORM, 'long', { epochs: '1000', pause: '0.5' });
+  await screen.show('long');
+  const job = screen.job('long');
+  await expect(job.getByRole('log')).toContainText('epoch 1:');
+  await expect(page.getByRole('button', { name: /1 job running/ })).toBeVisible();
+
+  // It is in JupyterLab's own list of what runs, too.
+  await page.getByRole('tab', { name: /Running Terminals and Kernels|^Running/ }).click();
+  await expect(page.getByRole('region', { name: /Unattended jobs Section/i })).toContainText('long');
+
+  await job.getByRole('button', { name: 'Cancel' }).click();
+  await screen.answer('Cancel the job');
+  await expect(job.getByRole('status')).toContainText('Cancelled');
+
+  await job.getByRole('button', { name: 'Clone and edit…' }).click();
+  const form = screen.form(/^Clone long/);
+  await expect(form.getByRole('textbox', { name: 'epochs' })).toHaveValue('1000');
+  await screen.submit(/^Clone long/, 'short', { epochs: '2', pause: '0' });
+  await screen.show('short');
+  await expect(screen.job('short').getByRole('status')).toContainText('Succeeded');
+
+  await screen.showPanel();
+  const names = screen.jobs.filter({ hasText: /^(long|short)/ });
+  await names.nth(0).click({ modifiers: ['Control'] });
+  await names.nth(1).click({ modifiers: ['Control'] });
+  await screen.panel.getByRole('button', { name: 'Compare' }).click();
+  const compare = page.getByRole('region', { name: 'Compare 2 jobs' });
+  const epochs = compare.getByRole('row', { name: /^epochs/ });
+  await expect(epochs).toContainText('1000');
+  await expect(compare.getByRole('row', { name: /^layers/ })).toBeHidden();
+  await expect(compare.getByRole('figure', { name: /loss: / })).toBeVisible();
+});
+
+test('a job goes on while the page is reloaded and the server is restarted', async ({
+  page,
+  lab
+}) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'train.ipynb');
+  await screen.button().click();
+  await screen.submit(FORM, 'survivor', { epochs: '60', pause: '0.5' });
+  await screen.show('survivor');
+  const job = screen.job('survivor');
+  await expect(job.getByRole('log')).toContainText('epoch 2:');
+
+  // The layout is saved a moment after it changed.
+  await page.waitForTimeout(2000);
+  await page.goto(lab.url('lab'));
+  await expect(job.getByRole('log')).toContainText('epoch 4:');
+
+  await lab.stop();
+  await page.waitForTimeout(1500);
+  await lab.start();
+  await page.goto(lab.url('lab'));
+  await expect(job.getByRole('status')).toContainText('Running');
+  const log = job.getByRole('log');
+  await expect(log).toContainText('epoch 0:');
+  await expect(log).toContainText('epoch 9:');
+  // Nothing is lost and nothing twice.
+  const text = (await log.innerText()).split('\n').filter(line => line.startsWith('epoch'));
+  const numbers = text.map(line => Number(/^epoch (\d+):/.exec(line)?.[1]));
+  expect(numbers).toEqual([...numbers.keys()]);
+
+  await job.getByRole('button', { name: 'Pause' }).click();
+  await expect(job.getByRole('status')).toContainText('Paused');
+  await job.getByRole('button', { name: 'Resume' }).click();
+  await expect(job.getByRole('status')).toContainText('Running');
+  await expect(job.getByRole('status')).toContainText('attempt 2');
+  const attempts = await screen.part(job, /^Attempts/);
+  await expect(attempts.getByRole('listitem')).toHaveCount(2);
+  await job.getByRole('button', { name: 'Cancel' }).click();
+  await screen.answer('Cancel the job');
+  await expect(job.getByRole('status')).toContainText('Cancelled');
+});
+
+test('a failing notebook shows its traceback', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'fails.ipynb');
+  await screen.button().click();
+  await screen.submit(/^Run fails\.ipynb/, 'broken');
+  await screen.show('broken');
+  const job = screen.job('broken');
+  await expect(job.getByRole('status')).toContainText('Failed');
+  await expect(job).toContainText('IndexError: list index out of range');
+  const failed = page.getByRole('alert').filter({ hasText: 'broken failed.' });
+  await expect(failed).toContainText('IndexError');
+  await expect(job.getByRole('log')).toContainText('return numbers[index]');
+  const executed = await screen.part(job, 'Notebook');
+  await expect(executed).toContainText('IndexError: list index out of range');
+  await executed.getByRole('button', { name: 'Open as a file' }).click();
+  await expect(page.getByRole('tab', { name: 'output.ipynb' })).toBeVisible();
+});
+
+test('what would stop it is said before, and leads to its cell', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'asks.ipynb');
+  await screen.button().click();
+  const form = screen.form(/^Run asks\.ipynb/);
+  await expect(form.getByText('input')).toBeVisible();
+  await expect(form.getByRole('button', { name: 'Run unattended' })).toBeDisabled();
+  await form.getByRole('button', { name: 'Cell 2, line 2' }).click();
+  await expect(page.locator('.jp-Notebook .jp-mod-active')).toContainText('How many?');
+
+  // Mended and saved, the form knows.
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Shift+End');
+  await page.keyboard.type('answer = 3');
+  await page.keyboard.press('Control+s');
+  await expect(form.getByRole('button', { name: 'Run unattended' })).toBeEnabled();
+});
+
+test('by keyboard alone', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'train.ipynb');
+  await page.getByText('A training run').click();
+  await page.keyboard.press('Control+Alt+u');
+  const form = screen.form(FORM);
+  const epochs = form.getByRole('textbox', { name: 'epochs' });
+  await expect(epochs).toBeFocused();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('2');
+  await page.keyboard.press('Tab');
+  await expect(form.getByRole('textbox', { name: 'pause' })).toBeFocused();
+  await page.keyboard.press('Control+Enter');
+  await expect(form).toBeHidden();
+
+  await screen.showPanel();
+  await screen.panel.getByRole('listbox', { name: 'Jobs' }).focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  const job = screen.job('train');
+  await expect(job.getByRole('status')).toContainText('Succeeded');
+  await job.getByRole('tab', { name: 'Log' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(job.getByRole('tab', { name: 'Notebook' })).toBeFocused();
+});
+
+test('the list is filtered, also for jobs from a terminal', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'train.ipynb');
+  await screen.showPanel();
+  const id = lab.command('submit', 'fails.ipynb', '--name', 'from-terminal').trim();
+  const terminal = screen.jobs.filter({ hasText: 'from-terminal' });
+  await expect(terminal).toHaveCount(1);
+  await expect(terminal).toContainText('Failed');
+  await screen.panel.getByRole('textbox', { name: 'Filter jobs by text' }).fill(id);
+  await expect(screen.jobs).toHaveCount(1);
+  await screen.panel.getByRole('button', { name: 'Clear the filter' }).click();
+  await screen.panel.getByRole('combobox', { name: 'Filter jobs by state' }).selectOption('failed');
+  await expect(screen.jobs.filter({ hasText: 'Succeeded' })).toHaveCount(0);
+  await expect(terminal).toHaveCount(1);
+  await screen.panel.getByRole('checkbox', { name: 'This notebook' }).check();
+  await expect(terminal).toHaveCount(0);
+  await screen.panel.getByRole('checkbox', { name: 'This notebook' }).uncheck();
+
+  await terminal.click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await screen.answer('Delete');
+  await expect(terminal).toHaveCount(0);
+  expect(lab.command('list')).not.toContain('from-terminal');
+});
