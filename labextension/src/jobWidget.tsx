@@ -187,7 +187,11 @@ function Header(props: IBodyProps & { job: IJob; details: IJobDetails | null }):
       <div className="jp-Unattended-jobTitle">
         <StateMark state={job.state} />
         <h2 title={job.id}>{job.name}</h2>
-        <span className={`jp-Unattended-badge jp-mod-${job.state}`} role="status">
+        <span
+          className={`jp-Unattended-badge jp-mod-${job.state}`}
+          role="status"
+          aria-label={trans.__('State')}
+        >
           {stateWords(job, trans, now)}
         </span>
         <span className="jp-Unattended-elapsed" title={trans.__('Time since its start')}>

@@ -236,7 +236,9 @@ function PanelBody(props: {
         <footer
           className="jp-Unattended-panelFooter"
           aria-live="polite"
-          title={trans.__('Ctrl+click or Shift+click marks several jobs, to compare or delete them')}
+          title={trans.__(
+            'Ctrl+click or Shift+click marks several jobs, to compare or delete them'
+          )}
         >
           {shown.length === all.length
             ? trans._n('%1 job', '%1 jobs', all.length)

@@ -59,7 +59,11 @@ export class Screen {
   }
 
   /** Submit the notebook in front as it is, under a name. */
-  async submit(title: RegExp, name: string, values: { [label: string]: string } = {}): Promise<void> {
+  async submit(
+    title: RegExp,
+    name: string,
+    values: { [label: string]: string } = {}
+  ): Promise<void> {
     const form = this.form(title);
     await form.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
     for (const [label, value] of Object.entries(values)) {

@@ -8,7 +8,7 @@ export default defineConfig({
   outputDir: '../../.cache/playwright',
   // One JupyterLab at a time: machines with two cores are enough.
   workers: 1,
-  timeout: 120000,
+  timeout: 300000,
   expect: { timeout: 30000 },
   retries: 0,
   forbidOnly: !!process.env.CI,
