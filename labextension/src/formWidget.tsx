@@ -62,6 +62,11 @@ export class FormWidget extends ReactWidget {
       'job' in target ? trans.__('Clone %1', name) : trans.__('Run %1 unattended', name);
   }
 
+  /** Begin with the first value; before the form is there, nothing happens. */
+  focusFirst(): void {
+    this.node.querySelector<HTMLElement>('form input, form select, form textarea')?.focus();
+  }
+
   /** The notebook on disk is another one now. */
   refresh(): void {
     this._stale.emit();
@@ -91,8 +96,7 @@ export class FormWidget extends ReactWidget {
 
   protected onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
-    const first = this.node.querySelector<HTMLElement>('form input, form select, button');
-    first?.focus();
+    this.focusFirst();
   }
 
   private _stale = new Signal<this, void>(this);
@@ -143,6 +147,13 @@ function FormBody(props: {
       widget.stale.disconnect(read);
     };
   }, [widget, read]);
+
+  const isThere = form !== null;
+  useEffect(() => {
+    if (isThere) {
+      widget.focusFirst();
+    }
+  }, [isThere, widget]);
 
   const backend = form?.backends.find(one => one.name === data.backend);
   const schema = useMemo(
