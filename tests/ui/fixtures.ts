@@ -6,7 +6,7 @@ import { Lab } from './lab';
 /** A test with a JupyterLab of its file's own. */
 export const test = base.extend<object, { lab: Lab }>({
   lab: [
-    // eslint-disable-next-line no-empty-pattern -- Playwright wants the pattern
+     
     async ({}, use) => {
       const lab = await Lab.create();
       await use(lab);
