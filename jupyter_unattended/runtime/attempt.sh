@@ -293,6 +293,7 @@ run_notebook() {
 run_user_script() {
   forward_as=TERM
   export UNATTENDED_USER_SCRIPT=1 # if it runs our runtime, that writes into this attempt
+  unset UNATTENDED_PARENT          # ... but we are not its parent then
   run bash "$job_directory/user-start.sh" "$@"
   if [[ -n $stop_signal ]]; then exit 75; fi
   ((code == 0)) || fail "$code" "user-start.sh failed (exit code $code)"

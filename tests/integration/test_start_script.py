@@ -130,6 +130,17 @@ def test_the_users_own_script_runs_in_the_notebooks_place(tmp_path: Path) -> Non
     assert "trapped" in job.log()
 
 
+def test_the_users_own_script_may_run_the_runtime(tmp_path: Path) -> None:
+    (tmp_path / "work.ipynb").write_text(json.dumps(notebook("import sys; print(sys.argv[1:])")))
+    own = f'exec "{sys.executable}" -m jupyter_unattended.runtime work.ipynb "$@"'
+    job = Job(tmp_path, "0", user_script=own, arguments=["x"])
+    assert job.run() == 0
+    assert job.text(0) == "['x']\n"
+    assert job.events("finished")[-1]["outcome"] == "done"
+    (tmp_path / "work.ipynb").write_text(json.dumps(notebook("1/0")))
+    assert job.run() == 1
+
+
 def test_satisfied_requirements_are_skipped(tmp_path: Path) -> None:
     from importlib.metadata import version
 
