@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from .errors import SpecError
@@ -80,6 +81,7 @@ def _env_names(value: dict[str, str]) -> dict[str, str]:
 
 Memory = Annotated[int, BeforeValidator(parse_memory), Field(gt=0)]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+CheckpointInterval = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 Environment = Annotated[dict[str, str], AfterValidator(_env_names)]
 
 
@@ -148,13 +150,20 @@ class JobSpec(BaseModel):
     snapshot: bool = Field(
         False, description="Take along the workspace files that the notebook imports."
     )
-    checkpoint_interval: float | None = Field(
+    checkpoint_interval: CheckpointInterval | None = Field(
         None,
-        ge=0,
-        description="Least seconds between two snapshots of the notebook's variables; 0 saves "
-        "after every cell. Default: chosen so that saving costs at most 2 % of the run.",
+        description="Least time between two snapshots of the notebook's variables, e.g. 10m; 0 "
+        "saves after every cell, off never. Default: chosen so that saving costs at most 2 % of "
+        "the run.",
     )
     checkpoints: bool = Field(True, description="Whether variables are saved between cells.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checkpoints_off(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("checkpoint_interval") == "off":
+            return {**data, "checkpoint_interval": None, "checkpoints": False}
+        return data
 
     @field_validator("name")
     @classmethod

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..jobs.service import JobService
     from ..jobs.view import AttemptView, JobView
+    from ..paths import JobPaths
 
 _STATES = (
     "queued", "starting", "running", "pausing", "paused", "preempted", "succeeded", "failed",
@@ -123,6 +124,7 @@ def show_command(job: str, as_json: bool) -> int:
                 "history": [entry.to_dict() for entry in jobs.history(view.id)],
                 "metrics": metrics[-1] if metrics else None,
                 "spec": _spec(view),
+                "checkpoints": _resumption(view),
             }
         )
         return 0
@@ -261,6 +263,14 @@ def _spec(view: JobView) -> dict[str, object]:
     return spec if isinstance(spec, dict) else {}
 
 
+def _resumption(view: JobView) -> dict[str, object]:
+    from ..jobs import resume
+    from ..paths import JobPaths
+
+    paths = JobPaths(Path(view.directory))
+    return resume.of_job(paths, running=view.state.is_active).to_dict()
+
+
 def _facts(
     jobs: JobService, view: JobView, attempts: Sequence[AttemptView]
 ) -> list[tuple[str, str]]:
@@ -297,11 +307,30 @@ def _facts(
         ("Ended", text.moment(view.ended)),
         ("Took", text.duration(elapsed(view))),
         ("Attempts", "\n".join(_attempt(attempt) for attempt in attempts)),
+        *_checkpoints(paths, view),
         ("Last metrics", _pairs(listed)),
         ("Directory", text.one_line(view.directory)),
         ("Result", text.one_line(paths.output) if paths.output.exists() else ""),
         ("Log", f"jupyter unattended logs {view.id}" if attempts else ""),
     ]
+
+
+def _checkpoints(paths: JobPaths, view: JobView) -> list[tuple[str, str]]:
+    """Tell what was saved and lost, and what a stop would lose now."""
+    from ..jobs import resume
+
+    found = resume.of_job(paths, running=view.state.is_active)
+    saved = ""
+    if found.saves:
+        saved = f"{found.saves} saved in {text.duration(found.saving_seconds)}"
+        saved += f", the newest has {text.size(found.size)}" if found.size else ""
+    lost = text.duration(found.lost_seconds) if found.lost_seconds >= 1 else ""
+    stop = ""
+    if view.state.is_active and found.unsaved_seconds is not None:
+        stop = f"{found.next_stop}; {text.duration(found.unsaved_seconds)} of work is not saved"
+    elif not view.state.is_final and view.attempt:
+        stop = found.next_stop
+    return [("Checkpoints", saved), ("Lost work", lost), ("If stopped now", text.one_line(stop))]
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -63,6 +63,13 @@ def decide(entry: Entry, code: int | None, why: str, run_seconds: float) -> Outc
     return Outcome(State.FAILED, why, code)
 
 
+def unless_fruitless(end: Outcome, fruitless: str | None, code: int | None) -> Outcome:
+    """Fail a job instead of starting it again where that has helped nothing."""
+    if fruitless is None:
+        return end
+    return Outcome(State.FAILED, f"{end.reason}; {fruitless}", code)
+
+
 def over_time(limit: float) -> str:
     """Say that the time limit is reached."""
     return f"the time limit of {duration(limit)} is reached"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StoreError
-from ...jobs import aftermath, attempts, history, journal
+from ...jobs import aftermath, attempts, history, journal, resume
 from ...jobs.states import State
 from . import launch as launching
 from . import machine, outcome, processes, scheduling
@@ -224,7 +224,10 @@ class Supervisor:
         with self.queue.transaction():
             fresh = self.queue.get(entry.id)
             if fresh is not None:
-                self._settle(fresh, outcome.decide(fresh, code, why, run_seconds), run_seconds)
+                end = outcome.decide(fresh, code, why, run_seconds)
+                if end.restarted and fresh.restarts + 1 >= resume.FRUITLESS_ATTEMPTS:
+                    end = outcome.unless_fruitless(end, resume.fruitless(fresh.paths), code)
+                self._settle(fresh, end, run_seconds)
         if entry.launch:
             launching.clear(self._state_dir, entry.launch)
         self._children.pop(entry.id, None)

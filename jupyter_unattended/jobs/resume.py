@@ -1,0 +1,195 @@
+"""What checkpoints mean for a job: what it saved and lost, and what the next stop would cost."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..paths import JobPaths
+from . import attempts, journal
+
+#: A job whose last so many attempts all came no further than the one before them is given up.
+FRUITLESS_ATTEMPTS = 3
+_LAST_WORDS = 4096
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What a job saved and lost until now.
+
+    Parameters
+    ----------
+    saves
+        How many checkpoints were saved.
+    saving_seconds
+        How long the notebook waited for that.
+    size
+        Bytes of the newest checkpoint.
+    lost_seconds
+        Work of attempts that ended early which no checkpoint had.
+    next_stop
+        What the next attempt would start with if this one were stopped now, in one sentence.
+    unsaved_seconds
+        How much work that would lose; None if no attempt runs.
+    """
+
+    saves: int
+    saving_seconds: float
+    size: int
+    lost_seconds: float
+    next_stop: str
+    unsaved_seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+
+def of_job(paths: JobPaths, *, running: bool, now: float | None = None) -> Resumption:
+    """Return what `paths` tells about checkpoints.
+
+    Parameters
+    ----------
+    paths
+        The job.
+    running
+        Whether an attempt runs.
+    now
+        Seconds since the epoch. Default: now.
+    """
+    events = journal.read(paths.journal)
+    saved = [event["saved"] for event in events if isinstance(event.get("saved"), dict)]
+    now = time.time() if now is None else now
+    numbers = sorted({_int(event.get("attempt")) for event in events})
+    lost = 0.0
+    unsaved: float | None = None
+    for number in numbers:
+        of_attempt = [event for event in events if event.get("attempt") == number]
+        since = _last_safe_moment(of_attempt)
+        if running and number == numbers[-1]:
+            unsaved = max(0.0, now - since)
+        elif not _is_done(of_attempt):
+            ended = attempts.record(paths.attempt(number)).get("ended")
+            end = ended if isinstance(ended, (int, float)) else of_attempt[-1].get("t", since)
+            lost += max(0.0, float(end) - since)
+    return Resumption(
+        saves=len(saved),
+        saving_seconds=sum(_float(s.get("blocked", s.get("seconds"))) for s in saved),
+        size=max((_int(s.get("bytes")) for s in saved[-1:]), default=0),
+        lost_seconds=lost,
+        next_stop=_next_stop(events),
+        unsaved_seconds=unsaved,
+    )
+
+
+def _last_safe_moment(events: list[dict[str, Any]]) -> float:
+    """Return when an attempt's work was last on the disk: a checkpoint, or its beginning."""
+    return max(
+        [_float(events[0].get("t"))]
+        + [_float(event.get("t")) for event in events if isinstance(event.get("saved"), dict)]
+    )
+
+
+def _is_done(events: Iterable[Event]) -> bool:
+    return any(e.get("event") == "finished" and e.get("outcome") == "done" for e in events)
+
+
+def _next_stop(events: list[dict[str, Any]]) -> str:
+    """Say where the next attempt would start."""
+    where, since, refusal = "from the top", "", ""
+    cell = 0
+    for event in events:
+        kind, saved, refused = event.get("event"), event.get("saved"), event.get("refused")
+        if kind == "cell_started":
+            cell = _int(event.get("cell"))
+        elif kind == "from_the_top":
+            where, since, refusal = "from the top", "", str(event.get("why") or "")
+        elif isinstance(saved, dict) and "snapshot" in saved:
+            where, since, refusal = f"at cell {_int(saved.get('first_cell')) + 1}", "", ""
+        elif isinstance(saved, dict) and "loop" in saved:
+            total = f" of {saved['total']}" if saved.get("total") else ""
+            since = f", in its loop after step {saved.get('steps')}{total}"
+            if where != "from the top":
+                where = f"at cell {cell + 1}"
+        elif isinstance(refused, dict) and "variable" in refused:
+            refusal = str(refused.get("why") or "")
+    if since and where == "from the top":
+        since = f" and go on{since.replace(', in its loop', f' in the loop of cell {cell + 1}')}"
+    because = f", because {refusal}" if refusal else ""
+    return f"it would start {where}{since}{because}"
+
+
+def fruitless(paths: JobPaths) -> str | None:
+    """Say why another attempt would be as useless as the last ones; None if it might help.
+
+    An attempt has brought something if it finished another cell, saved more, reported more, or only
+    wrote something else at its end: a notebook may keep checkpoints of its own.
+    """
+    numbers = [attempt.number for attempt in paths.existing_attempts()]
+    if len(numbers) < FRUITLESS_ATTEMPTS:
+        return None
+    events = journal.read(paths.journal)
+    metrics = journal.read(paths.metrics)
+    last = numbers[-FRUITLESS_ATTEMPTS:]
+    reached = [_reached(number, events, metrics) for number in last]
+    words = {_last_words(paths.attempt(number).log) for number in last}
+    if len(words) > 1 or any(later > reached[0] for later in reached[1:]):
+        return None
+    cell = reached[0][0] + 1
+    return (
+        f"the last {FRUITLESS_ATTEMPTS} attempts came no further than "
+        + (f"the beginning of code cell {cell}" if cell > 1 else "the beginning")
+        + "; another one would not either"
+    )
+
+
+def _reached(number: int, events: Iterable[Event], metrics: Iterable[Event]) -> tuple[Any, ...]:
+    """Return how far an attempt came, as something that can be compared."""
+    finished, said, steps = 0, 0.0, 0.0
+    loop: tuple[int, ...] = ()
+    for event in events:
+        if event.get("attempt") != number:
+            continue
+        kind, saved = event.get("event"), event.get("saved")
+        if kind == "cell_finished" and event.get("status") in ("ok", "skipped"):
+            finished, loop = max(finished, _int(event.get("ordinal"))), ()
+        elif kind == "started":
+            finished = max(finished, _int(event.get("done")))
+        elif kind == "progress":
+            said = max(said, _float(event.get("done")))
+        elif isinstance(saved, dict) and "loop" in saved:
+            place = tuple(int(part) for part in str(saved["loop"]).split(".") if part.isdecimal())
+            loop = max(loop, (*place, _int(saved.get("steps"))))
+        elif isinstance(saved, dict) and "name" in saved:
+            steps = max(steps, _float(saved.get("step")))
+    for line in metrics:
+        if line.get("attempt") == number:
+            steps = max(steps, _float(line.get("step")))
+    return finished, loop, said, steps
+
+
+def _last_words(log: Path) -> bytes:
+    """Return the last line that the notebook itself wrote."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LAST_WORDS))
+            lines = file.read().splitlines()
+    except OSError:
+        return b""
+    own = [line for line in lines if line.strip() and not line.startswith(b"[unattended]")]
+    return own[-1] if own else b""
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _float(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
