@@ -87,16 +87,19 @@ class Bench:
             },
         )
 
-    def spec(self, name: str = "test", **fields: Any) -> JobSpec:
-        """Return a spec that runs in the tests' image with the workspace mounted."""
-        options = {
+    def options(self) -> dict[str, Any]:
+        """Return the options of every job."""
+        return {
             "namespace": self.namespace,
             "volume": [f"pvc:{self.claim}:{self.workspace}"],
             "image_pull_policy": "IfNotPresent",
             # There is no DNS in the tests' cluster.
             "patch": {"spec": {"template": {"spec": {"dnsPolicy": "Default"}}}},
-            **fields.pop("options", {}),
         }
+
+    def spec(self, name: str = "test", **fields: Any) -> JobSpec:
+        """Return a spec that runs in the tests' image with the workspace mounted."""
+        options = {**self.options(), **fields.pop("options", {})}
         defaults = {"image": self.cluster.image, "cpus": 0.01, "grace_period": 5, "name": name}
         return JobSpec.checked(
             notebook=self.workspace / f"{name}.ipynb",

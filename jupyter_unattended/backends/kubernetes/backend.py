@@ -175,6 +175,8 @@ class KubernetesBackend:
         """Ask about all jobs: of each namespace its Jobs and pods, however many there are."""
         groups: dict[tuple[str, str], list[JobRef]] = {}
         for job in jobs:
+            if not job.handle:
+                continue  # never handed over
             context, namespace, _ = _parse(job.handle)
             groups.setdefault((context, namespace), []).append(job)
         answer: dict[str, Observation] = {}

@@ -49,10 +49,22 @@ class Look:
             seen = self._queued(job, pods)
         else:
             seen = reasons.observe(job, pods, self._events(job, pods))
+            if seen.state is State.PREEMPTED:
+                seen = self._compare(name, pods) or seen
         if seen is None or seen.attempt is not None:
             return seen
         existing = ref.paths.existing_attempts()
         return replace(seen, attempt=existing[-1].number if existing else 0)
+
+    def _compare(self, name: str, pods: list[Json]) -> Observation | None:
+        """Make sure that a pod ends although its Job goes on: the Job's watch may be behind."""
+        watch = self._cluster.watch(self._namespace)
+        uid = pods[-1]["metadata"]["uid"]
+        if watch.compared.get(name) == uid:
+            return None
+        watch.compared[name] = uid
+        job = self._get(name)
+        return reasons.observe(job, pods) if job is not None else None
 
     def _get(self, name: str) -> Json | None:
         """Ask for a Job that the watch does not know: it may be younger than the last word."""

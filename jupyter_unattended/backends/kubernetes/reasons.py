@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -33,10 +34,14 @@ _DISRUPTIONS = {
 
 
 def moment(text: str | None) -> float | None:
-    """Return a time stamp of the API as seconds since the epoch."""
+    """Return a time stamp of the API as seconds since the epoch.
+
+    The API cuts off fractions. What is returned is never before the true moment, nor after now, so
+    that what was observed in between stays in order.
+    """
     if not text:
         return None
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return min(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() + 1, time.time())
 
 
 def condition(item: Json | None, kind: str) -> Json | None:
@@ -79,16 +84,24 @@ def observe(job: Json, pods: Sequence[Json], events: Sequence[Json] = ()) -> Obs
         return ending
     alive = [pod for pod in pods if not is_gone(pod)]
     if job["spec"].get("suspend"):
-        since = moment((condition(job, "Suspended") or {}).get("lastTransitionTime"))
         if alive:
             return Observation(State.PAUSING, "stopping, within its grace period")
-        return Observation(State.PAUSED, since=since)
+        return Observation(State.PAUSED)
     if alive:
         return _alive(alive[-1], pods, events)
-    if pods:
+    if pods and not _was_resumed(job, pods[-1]):
         return _between(pods[-1])
-    created = moment(job["metadata"]["creationTimestamp"])
-    return Observation(State.QUEUED, _latest(events), since=created, attempt=0)
+    since = None if job["status"].get("conditions") else job["metadata"]["creationTimestamp"]
+    return Observation(State.QUEUED, _latest(events), since=moment(since))
+
+
+def _was_resumed(job: Json, pod: Json) -> bool:
+    """Whether a pod ended because the Job was suspended, which is over."""
+    for entry in job.get("status", {}).get("conditions", []):
+        if entry["type"] == "Suspended":
+            changed = str(entry["lastTransitionTime"])
+            return bool(entry["status"] == "True" or changed > pod["metadata"]["creationTimestamp"])
+    return False
 
 
 def _ending(job: Json, pods: Sequence[Json]) -> Observation | None:
@@ -164,7 +177,9 @@ def _image(pod: Json, container: str) -> str:
 
 
 def _between(pod: Json) -> Observation:
-    """Return what the last pod of a Job says that is about to get another one."""
+    """Return what the last pod of a Job says, of which the Job has not drawn its conclusion yet."""
+    if not disruption(pod) and terminated(pod).get("exitCode") not in (None, STOPPED, KILLED):
+        return Observation(State.RUNNING, "ending")
     return Observation(State.PREEMPTED, f"{_how_it_ended(pod)}; Kubernetes will start it again")
 
 

@@ -80,7 +80,7 @@ class Reflection:
     def put(self, item: Json) -> None:
         """Take note of an object that was just written, before the watch tells of it."""
         with self._lock:
-            self._objects[item["metadata"]["name"]] = _slim(item)
+            self._keep(item)
 
     def remove(self, name: str) -> None:
         """Take note of an object that is known to be gone."""
@@ -166,7 +166,14 @@ class Reflection:
             if event["type"] == "DELETED":
                 self._objects.pop(name, None)
             elif event["type"] in ("ADDED", "MODIFIED"):
-                self._objects[name] = _slim(item)
+                self._keep(item)
+
+    def _keep(self, item: Json) -> None:
+        """Keep an object, unless a newer one is there already: put and watch come in any order."""
+        name = item["metadata"]["name"]
+        kept = self._objects.get(name)
+        if kept is None or _version(kept) <= _version(item):
+            self._objects[name] = _slim(item)
 
 
 class Watch:
@@ -175,6 +182,8 @@ class Watch:
     def __init__(self, api: Api, namespace: str) -> None:
         self.jobs = Reflection(api, f"/apis/batch/v1/namespaces/{namespace}/jobs")
         self.pods = Reflection(api, f"/api/v1/namespaces/{namespace}/pods")
+        #: For each Job the pod whose end was compared with what the API server says of the Job.
+        self.compared: dict[str, str] = {}
 
     def look(self) -> tuple[dict[str, Json], dict[str, list[Json]]]:
         """Return the Jobs by name, and for each name the pods, oldest first.
@@ -201,6 +210,12 @@ class Watch:
 
 def _started(pod: Json) -> str:
     return str(pod.get("status", {}).get("startTime", "9"))
+
+
+def _version(item: Json) -> int:
+    """Return an object's version; since Kubernetes 1.35 it says so that they can be compared."""
+    version = str(item["metadata"]["resourceVersion"])
+    return int(version) if version.isdecimal() else 0
 
 
 def _slim(item: Json) -> Json:
