@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab labextension screenshots test test-ui test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark wheel clean
+.PHONY: help demo lab labextension screenshots test test-ui test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark docs wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -86,9 +86,17 @@ benchmark: $(VENV)/.dev  ## Measure against python, papermill and nbconvert, and
 	@$(PIP) papermill
 	$(BIN)/python benchmarks/run.py $(NAMES)
 
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs  ## Build the user guide into docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 wheel: $(VENV)/.dev  ## Build the wheel and the source distribution into dist/
 	@$(PIP) build
 	$(BIN)/python -m build
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) build dist node_modules labextension/lib jupyter_unattended/labextension .pytest_cache .mypy_cache .ruff_cache .demo
+	rm -rf $(VENV) build dist docs/_build node_modules labextension/lib jupyter_unattended/labextension .pytest_cache .mypy_cache .ruff_cache .demo

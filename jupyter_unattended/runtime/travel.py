@@ -49,7 +49,8 @@ def _contents() -> tuple[list[str], list[tuple[str, bytes]]]:
     for name in ("__init__.py", "_version.py"):
         contents += _module(f"{package}/{name}", _PACKAGE / name)
     for file in sorted(_HERE.glob("*.py")):
-        if file.name not in _STANDALONE and file.name != "travel.py":
+        # requirements_met is also called as a module, by a start.sh that `convert` wrote.
+        if file.name not in ("bootstrap.py", "travel.py"):
             contents += _module(f"{package}/runtime/{file.name}", file)
     directories = ["runtime", package, f"{package}/runtime"]
     directories += [f"{package}/__pycache__", f"{package}/runtime/__pycache__"]
