@@ -99,7 +99,7 @@ class Agent:
                 if not self._state_dir.is_dir():
                     return
                 queue = open_queue(queue_file(self._state_dir))
-                supervisor.queue = queue
+                supervisor.use(queue)
                 self._log("the queue was replaced")
             with contextlib.suppress(StoreError):
                 queue.forget_agent()

@@ -17,7 +17,7 @@ from ...jobs.states import State
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
 from . import doorbell, environment, machine, recovery
 from .queue import Entry, LocalQueue, host_of, open_queue, queue_file, secrets_file
-from .supervisor import lacking
+from .starter import lacking
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

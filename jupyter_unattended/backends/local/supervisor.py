@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -14,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StoreError
-from ...jobs import aftermath, attempts, history, journal, resume
+from ...jobs import aftermath, attempts, journal, resume
 from ...jobs.states import State
 from . import launch as launching
-from . import machine, outcome, processes, scheduling
+from . import outcome, processes
+from .ledger import Ledger
 from .processes import Process
 from .queue import Entry, LocalQueue, secrets_file
+from .starter import Starter
 
 #: How often a starting job's journal is looked at, in seconds.
 _STARTING = 0.1
@@ -46,28 +47,31 @@ class Supervisor:
     """
 
     def __init__(self, queue: LocalQueue, state_dir: Path, log: Callable[[str], None]) -> None:
-        self.queue = queue
+        self._ledger = Ledger(queue, log)
         self._state_dir = state_dir
         self._log = log
         self._boot = processes.boot_id()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starter = Starter(self._ledger, state_dir, self._children, self._guarded)
         self._seen: set[str] = set()
         self._orphans: dict[str, float] = {}
         self._told_to_stop: set[str] = set()
-        self._not_before = 0.0
-        self._devices: tuple[str, ...] | None = None
         self.pidfds: dict[int, str] = {}
+
+    def use(self, queue: LocalQueue) -> None:
+        """Go on with another queue, because the one there was is lost."""
+        self._ledger.queue = queue
 
     def step(self) -> float:
         """Do what is to be done now; return in how many seconds to look again at the latest."""
         soon = 60.0
-        active = self.queue.active()
+        active = self._ledger.queue.active()
         for entry in active:
             soon = min(soon, self._guarded(entry, self._tend))
-        for entry in self.queue.preempted():
+        for entry in self._ledger.queue.preempted():
             soon = min(soon, self._guarded(entry, self._requeue))
         self._watch(active)
-        return min(soon, self._schedule())
+        return min(soon, self._starter.schedule())
 
     def _guarded(self, entry: Entry, act: Callable[[Entry], float]) -> float:
         """Run `act`; a full disk or a job directory that is gone must not stop the others."""
@@ -125,7 +129,7 @@ class Supervisor:
             # The first of its session is start.sh; without it, the rest are orphans.
             leader = next((p for p in found if p.pid == p.session), None)
             if leader is not None:
-                self.queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
+                self._ledger.queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
                 entry.pid, entry.pid_start = leader.pid, leader.start
             return leader
         process = processes.look(entry.pid)
@@ -138,7 +142,7 @@ class Supervisor:
             # A start.sh that the user wrote has no journal.
             or (paths.user_start_script.exists() and paths.attempt(entry.attempt).record.exists())
         ):
-            self._enter(entry, State.RUNNING, "", was=State.STARTING)
+            self._ledger.enter(entry, State.RUNNING, "", was=State.STARTING)
 
     def _note_quick_start(self, entry: Entry) -> None:
         """Note that a job ran which ended before it was looked at."""
@@ -148,7 +152,7 @@ class Supervisor:
         if at is None and paths.user_start_script.exists():
             at = attempts.record(paths.attempt(entry.attempt)).get("started")
         if at is not None:
-            self._note(entry, State.RUNNING, "", float(at), None)
+            self._ledger.note(entry, State.RUNNING, "", float(at), None)
 
     def _find_attempt(self, entry: Entry) -> bool:
         """Learn the number of the attempt that this launch is; start.sh gives it."""
@@ -156,7 +160,7 @@ class Supervisor:
             record = attempts.record(paths)
             if record.get("pid") == entry.pid and record.get("pid_start") == entry.pid_start:
                 if entry.attempt != paths.number:
-                    self.queue.set(entry.id, attempt=paths.number)
+                    self._ledger.queue.set(entry.id, attempt=paths.number)
                     entry.attempt = paths.number
                 return True
         return False
@@ -173,12 +177,12 @@ class Supervisor:
         now = time.time()
         kill_at = entry.kill_at or (now if at_once else now + entry.grace_period)
         first = entry.stopping is None
-        self.queue.set(
+        self._ledger.queue.set(
             entry.id, stopping=cause, stop_reason=reason or entry.stop_reason, kill_at=kill_at
         )
         entry.stopping, entry.stop_reason, entry.kill_at = cause, reason, kill_at
         if cause == "pause" and entry.state != State.PAUSING:
-            self._enter(entry, State.PAUSING, "")
+            self._ledger.enter(entry, State.PAUSING, "")
         if at_once:
             self._told_to_stop.add(entry.id)
         elif first:
@@ -197,7 +201,7 @@ class Supervisor:
         if not entry.stop_reason and entry.stopping in ("cancel", "pause"):
             grace = outcome.duration(entry.grace_period)
             entry.stop_reason = f"killed: it had not stopped after its grace period of {grace}"
-            self.queue.set(entry.id, stop_reason=entry.stop_reason)
+            self._ledger.queue.set(entry.id, stop_reason=entry.stop_reason)
         processes.kill_all([process for process in own if process.pid != start_script.pid])
         if now >= (entry.kill_at or now) + _LAST_NOTE:
             start_script.send(signal.SIGKILL)
@@ -221,8 +225,8 @@ class Supervisor:
         if found and entry.state == State.STARTING:
             self._note_quick_start(entry)
         # In one transaction: what a person asks for meanwhile comes before it or after it.
-        with self.queue.transaction():
-            fresh = self.queue.get(entry.id)
+        with self._ledger.queue.transaction():
+            fresh = self._ledger.queue.get(entry.id)
             if fresh is not None:
                 end = outcome.decide(fresh, code, why, run_seconds)
                 if end.restarted and fresh.restarts + 1 >= resume.FRUITLESS_ATTEMPTS:
@@ -241,7 +245,8 @@ class Supervisor:
         If start.sh was killed the notebook may still be saving (it was told by the kernel), and
         gets its grace period; after an end of its own, stragglers get a moment.
         """
-        session = entry.pid if entry.id in self._seen else None
+        known = entry.id in self._seen or entry.id in self._children
+        session = entry.pid if known else None
         if session is not None:
             leader = processes.look(session)
             if leader is not None and leader.start != entry.pid_start:
@@ -301,131 +306,19 @@ class Supervisor:
             "exit_code": end.exit_code,
         }  # fmt: skip
         if end.restarted:
-            self._note(entry, State.PREEMPTED, end.reason, time.time(), None)
+            self._ledger.note(entry, State.PREEMPTED, end.reason, time.time(), None)
             columns["restarts"] = entry.restarts + 1
             reason = f"restart {entry.restarts + 1} of at most {entry.max_restarts}: {end.reason}"
-            self._enter(entry, State.QUEUED, reason, **columns)
+            self._ledger.enter(entry, State.QUEUED, reason, **columns)
         else:
-            self._enter(entry, end.state, end.reason, **columns)
+            self._ledger.enter(entry, end.state, end.reason, **columns)
         if end.state.is_final:
             with contextlib.suppress(OSError):
                 secrets_file(self._state_dir, entry.id).unlink(missing_ok=True)
 
     def _requeue(self, entry: Entry) -> float:
-        self._enter(entry, State.QUEUED, entry.reason)
+        self._ledger.enter(entry, State.QUEUED, entry.reason)
         return 0.0
-
-    # -- starting ----------------------------------------------------------------------------------
-
-    def _schedule(self) -> float:
-        if time.time() < self._not_before:
-            return self._not_before - time.time()
-        queue = self.queue.queued(limit=200)
-        if not queue:
-            return 60.0
-        active = self.queue.active()
-        total = self._total(any(entry.gpus for entry in queue + active))
-        free = total
-        for entry in active:
-            free = free - entry.needs
-        fitting = []
-        for entry in queue:
-            if total.holds(entry.needs):
-                fitting.append(entry)
-            else:
-                self._guarded(entry, self._refuse)
-        choice = scheduling.choose(
-            [scheduling.Waiting(e.id, e.priority, e.needs, e.passed) for e in fitting], free
-        )
-        entries = {entry.id: entry for entry in fitting}
-        taken = {d for entry in active for d in (entry.devices or "").split(",") if d}
-        soon = 60.0
-        for job_id in choice.start:
-            entry = entries[job_id]
-            devices = [d for d in self._devices or () if d not in taken][: entry.gpus]
-            taken.update(devices)
-            soon = min(soon, self._guarded(entry, lambda e, d=devices: self._launch(e, d)))  # type: ignore[misc]
-        if choice.head is not None and choice.passed_by:
-            with contextlib.suppress(StoreError):
-                passed = entries[choice.head].passed + choice.passed_by
-                self.queue.set(choice.head, passed=passed)
-        return soon
-
-    def _total(self, gpus: bool) -> machine.Resources:
-        if gpus and self._devices is None:
-            self._devices = machine.devices()
-        return machine.Resources(machine.cpus(), machine.memory(), len(self._devices or ()))
-
-    def _refuse(self, entry: Entry) -> float:
-        reason = lacking(entry.needs, self._total(bool(entry.gpus)))
-        self._enter(entry, State.FAILED, reason)
-        return 0.0
-
-    def _launch(self, entry: Entry, devices: list[str]) -> float:
-        launch = launching.new_launch(entry.id)
-        existing = entry.paths.existing_attempts()
-        now = time.time()
-        with self.queue.transaction():
-            fresh = self.queue.get(entry.id)
-            if fresh is None or fresh.state != State.QUEUED:
-                return 60.0
-            self.queue.enter(
-                entry.id, State.STARTING, "", now, launch=launch, launched=now, boot=self._boot,
-                pid=None, pid_start=None, devices=",".join(devices), stopping=None, kill_at=None,
-                stop_reason=None, wanted=None, passed=0, exit_code=None,
-                attempt=existing[-1].number if existing else 0,
-            )  # fmt: skip
-        self._note(entry, State.STARTING, "", now, None)
-        try:
-            variables = launching.environment(self.queue, self._state_dir, entry, launch, devices)
-            child = launching.start(self._state_dir, entry, launch, variables)
-        except launching.LaunchError as error:
-            self._enter(entry, State.FAILED, str(error), launch=None, devices=None)
-            return 0.0
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ENOMEM):
-                self._not_before = time.time() + 5.0
-                self._enter(entry, State.QUEUED, str(error.strerror), launch=None, devices=None)
-                return 5.0
-            reason = f"start.sh cannot be started ({error.strerror or error})"
-            self._enter(entry, State.FAILED, reason, launch=None, devices=None)
-            return 0.0
-        self._children[entry.id] = child
-        self._seen.add(entry.id)
-        process = processes.look(child.pid)
-        # If this cannot be written, or the agent dies here, the launch's name finds it again.
-        if process is not None:
-            self.queue.set(entry.id, pid=process.pid, pid_start=process.start)
-        else:
-            self.queue.set(entry.id, pid=child.pid, pid_start=0)
-        return _STARTING
-
-    # -- saying ------------------------------------------------------------------------------------
-
-    def _enter(
-        self, entry: Entry, state: State, reason: str, was: State | None = None, **columns: object
-    ) -> None:
-        """Change a job's state: in history.jsonl, then in the queue.
-
-        If the agent dies in between, the next one comes to the same end and notes it again, which
-        readers of the history put together; the other way round a change could be missing.
-        """
-        now = time.time()
-        code = columns.get("exit_code")
-        self._note(entry, state, reason, now, code if isinstance(code, int) else None)
-        self.queue.enter(entry.id, state, reason, now, was, **columns)
-        entry.state, entry.reason = state.value, reason
-
-    def _note(
-        self, entry: Entry, state: State, reason: str, at: float, exit_code: int | None
-    ) -> None:
-        # The attempt that a queued or starting job will be has no number yet.
-        number = None if state in (State.QUEUED, State.STARTING) else entry.attempt or None
-        text = history.line(state, reason, by="agent", at=at, attempt=number, exit_code=exit_code)
-        try:
-            history.append(entry.paths.history, text)
-        except OSError as error:
-            self._log(f"{entry.id}: {entry.paths.history} cannot be written ({error.strerror})")
 
     # -- waking up ---------------------------------------------------------------------------------
 
@@ -448,17 +341,3 @@ class Supervisor:
         self.pidfds.pop(descriptor, None)
         with contextlib.suppress(OSError):
             os.close(descriptor)
-
-
-def lacking(needs: machine.Resources, total: machine.Resources) -> str:
-    """Say what a machine lacks for a job, with figures; empty if it lacks nothing."""
-    if needs.cpus > total.cpus:
-        return f"asks for {needs.cpus:g} CPU cores; this machine has {total.cpus:g} for jobs"
-    if needs.memory > total.memory:
-        return (
-            f"asks for {outcome.size(needs.memory)} of memory; this machine has "
-            f"{outcome.size(total.memory)}"
-        )
-    if needs.gpus > total.gpus:
-        return f"asks for {needs.gpus} GPUs; this machine has {total.gpus}"
-    return ""
