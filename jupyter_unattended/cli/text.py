@@ -58,9 +58,11 @@ def colour_of(word: str) -> str:
 
 def one_line(value: object) -> str:
     """Return text with control characters escaped, so that a strange name stays in its line."""
+    shown = str(value)
+    if shown.isprintable():
+        return shown
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(value)
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
     )
 
 
@@ -130,9 +132,8 @@ def print_json(value: Any) -> None:
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print tab-separated lines under a heading: what a pipe gets."""
-    print("\t".join(header))
-    for row in rows:
-        print("\t".join(one_line(cell) for cell in row))
+    lines = ["\t".join(map(one_line, row)) for row in rows]
+    print("\n".join(["\t".join(header), *lines]))
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
