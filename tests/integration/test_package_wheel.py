@@ -13,6 +13,9 @@ from jupyter_unattended import __version__
 
 _ROOT = Path(__file__).parents[2]
 
+# A new machine fetches and builds the front end first.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=580,
     )
     assert built.returncode == 0, built.stderr
     return next(target.glob("*.whl"))
