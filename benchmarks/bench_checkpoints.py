@@ -24,13 +24,13 @@ GIGABYTE = 10**9
 
 
 def arrays() -> dict[str, Any]:
-    """A gigabyte of arrays with aliasing: views, a second name, a transposed view."""
+    """Make a gigabyte of arrays with aliasing: views, a second name, a transposed view."""
     import numpy as np
 
     rng = np.random.default_rng(0)
     big = rng.random((5, GIGABYTE // 8 // 5))
     return {
-        "parts": [row for row in big[:3]],
+        "parts": list(big[:3]),
         "big": big,
         "again": big,
         "view": big[1, ::2],
@@ -40,7 +40,7 @@ def arrays() -> dict[str, Any]:
 
 
 def frame() -> dict[str, Any]:
-    """A DataFrame of 100 MB, and a lazy copy of it."""
+    """Make a DataFrame of 100 MB, and a lazy copy of it."""
     import numpy as np
     import pandas as pd
 
@@ -74,7 +74,7 @@ def drop_caches(directory: Path) -> None:
 
 
 def blocks(state: dict[str, Any]) -> list[memoryview]:
-    """The memory that must be written, each piece once."""
+    """Return the memory that must be written, each piece once."""
     import numpy as np
 
     if "big" in state:
@@ -86,7 +86,7 @@ def blocks(state: dict[str, Any]) -> list[memoryview]:
 
 
 def raw_write(pieces: list[memoryview], path: Path) -> None:
-    """The floor of saving."""
+    """Do the least that saving takes."""
     with path.open("wb", buffering=0) as file:
         for piece in pieces:
             while piece:
@@ -95,7 +95,7 @@ def raw_write(pieces: list[memoryview], path: Path) -> None:
 
 
 def raw_read(sizes: list[int], path: Path) -> list[Any]:
-    """The floor of restoring: into new memory."""
+    """Do the least that restoring takes: read into new memory."""
     import numpy as np
 
     found = []
@@ -161,9 +161,9 @@ def measure_state(name: str, directory: Path, rounds: int) -> dict[str, Any]:
         result["raw write"].append(timed(lambda: raw_write(pieces, raw)))
         forget_peak()
         before = memory("VmRSS")
-        result["write"].append(timed(lambda: save(store)))
+        result["write"].append(timed(lambda store=store: save(store)))
         result["write memory"] = max(result["write memory"], memory("VmHWM") - before)
-        result["again"].append(timed(lambda: save(store)))
+        result["again"].append(timed(lambda store=store: save(store)))
         if number < rounds - 1:
             store.remove("snapshot")
     drop_caches(directory)
@@ -181,7 +181,7 @@ def measure_state(name: str, directory: Path, rounds: int) -> dict[str, Any]:
 
 
 def measure_loop(rounds: int, directory: Path) -> dict[str, Any]:
-    """The cost of a step of an empty loop."""
+    """Measure the cost of a step of an empty loop."""
     from jupyter_unattended.runtime import checkpoint_link
     from jupyter_unattended.runtime.checkpoint_store import CheckpointStore
     from jupyter_unattended.runtime.resumable import resumable
@@ -234,7 +234,7 @@ def notebook(cells: int) -> dict[str, Any]:
 
 
 def jobs(directory: Path) -> Callable[..., Any]:
-    """A way to run a job directory's start.sh."""
+    """Return a way to run a job directory's start.sh."""
     from jupyter_unattended.bundle import startscript
     from jupyter_unattended.runtime import travel
 

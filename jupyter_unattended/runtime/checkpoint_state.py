@@ -38,8 +38,8 @@ def write(publication: Publication, captured: Captured) -> dict[str, Any]:
 
 def _description(pickle: Ref, buffers: list[Ref], foreign: list[int]) -> dict[str, Any]:
     return {
-        "pickle": pickle.digest,
-        "buffers": [ref.digest for ref in buffers],
+        "pickle": pickle.name,
+        "buffers": [ref.name for ref in buffers],
         "foreign": foreign,
     }
 
@@ -58,7 +58,7 @@ def load(
         If a payload cannot be read or does not match its checksum. What unpickling itself raises
         is passed on.
     """
-    refs = {ref.digest: ref for ref in manifest.refs}
+    refs = {ref.name: ref for ref in manifest.refs}
     try:
         buffers = [refs[digest] for digest in description["buffers"]]
         pickle = refs[description["pickle"]]

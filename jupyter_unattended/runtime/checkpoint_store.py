@@ -1,13 +1,13 @@
-"""Where checkpoints are kept: objects under their hash, and manifests that name them.
+"""Where checkpoints are kept: objects, and manifests that name them.
 
 Both layers write through here. A manifest is the unit that exists or does not: it is published only
 after every object it names is on the disk, and it carries its own checksum, so a process killed at
 any moment leaves either the old manifest or the new one, and nothing in between is ever read.
 
-Large buffers are objects of their own, named by their SHA-256, so that an array that did not change
-since the last save costs its hash and no write. Reading checks CRC-32 by chunks instead: it finds
-torn and rotten files just as well and is several times faster than a cryptographic hash, which
-matters when a job waits to go on.
+Large buffers are objects of their own, which manifests share: a buffer that did not change since
+the last save is compared with its object, byte for byte, and not written again. Chunks have CRC-32
+checksums, which find torn and rotten files; a cryptographic hash would make saving several times
+slower than the disk is, and who could forge one file here could forge all of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import stat
 import threading
 import time
@@ -46,7 +47,7 @@ class CheckpointError(Exception):
 class Ref:
     """One stored payload: an object file, or bytes inside the manifest."""
 
-    digest: str
+    name: str
     size: int
     checksums: tuple[int, ...] = ()
     sample: int = 0
@@ -54,7 +55,7 @@ class Ref:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a manifest."""
-        data: dict[str, Any] = {"digest": self.digest, "size": self.size}
+        data: dict[str, Any] = {"name": self.name, "size": self.size}
         if self.inline is None:
             data |= {"checksums": list(self.checksums), "sample": self.sample}
         else:
@@ -66,7 +67,7 @@ class Ref:
         """Inverse of `to_json`."""
         inline = data.get("inline")
         return cls(
-            digest=data["digest"],
+            name=data["name"],
             size=data["size"],
             checksums=tuple(data.get("checksums", ())),
             sample=data.get("sample", 0),
@@ -134,7 +135,7 @@ class CheckpointStore:
 
     def _sweep(self) -> None:
         """Remove what attempts that were killed while saving left behind."""
-        named = {ref.digest for manifest in self._all() for ref in manifest.refs}
+        named = {ref.name for manifest in self._all() for ref in manifest.refs}
         for entry in list(os.scandir(self._objects)) + list(os.scandir(self.root)):
             temporary = entry.name.startswith(".tmp-")
             orphan = Path(entry.path).parent == self._objects and entry.name not in named
@@ -161,16 +162,16 @@ class CheckpointStore:
         for path in doomed:
             manifest = self._parsed.pop(path.name, None) or self._try_parse(path)
             if manifest is not None:
-                candidates |= {ref.digest for ref in manifest.refs if ref.inline is None}
+                candidates |= {ref.name for ref in manifest.refs if ref.inline is None}
             with contextlib.suppress(OSError):
                 path.unlink()
         # Manifests first, then what only they named: a kill in between leaves garbage for
         # `_sweep`, never a manifest without its objects.
         if candidates:
-            candidates -= {ref.digest for manifest in self._all() for ref in manifest.refs}
-        for digest in candidates:
+            candidates -= {ref.name for manifest in self._all() for ref in manifest.refs}
+        for name in candidates:
             with contextlib.suppress(OSError):
-                (self._objects / digest).unlink()
+                (self._objects / name).unlink()
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -215,6 +216,21 @@ class CheckpointStore:
         self.read_into(ref, memoryview(data))
         return data
 
+    def holds(self, ref: Ref, view: memoryview) -> bool:
+        """Return whether the payload of `ref` is `view`, byte for byte."""
+        buffer = bytearray(CHUNK)
+        try:
+            with self._open(ref) as descriptor:
+                for index in range(len(ref.checksums)):
+                    start = index * CHUNK
+                    del buffer[ref.size - start :]
+                    self._read_chunk(descriptor, ref, index, memoryview(buffer), start)
+                    if buffer != view[start : start + CHUNK]:
+                        return False
+        except CheckpointError:
+            return False
+        return True
+
     @contextlib.contextmanager
     def open(self, ref: Ref) -> Iterator[IO[bytes]]:
         """Open the payload of `ref` for reading from start to end, checked as it is read."""
@@ -245,16 +261,16 @@ class CheckpointStore:
         while done < len(part):
             count = os.preadv(descriptor, [part[done:]], start + done)
             if count == 0:
-                raise CheckpointError(f"{ref.digest[:12]} is shorter than it was when it was saved")
+                raise CheckpointError(f"{ref.name[:12]} is shorter than it was when it was saved")
             done += count
         if zlib.crc32(part) != ref.checksums[index]:
             with contextlib.suppress(OSError):  # never again the reason not to write it
-                (self._objects / ref.digest).unlink()
-            raise CheckpointError(f"{ref.digest[:12]} does not match its checksum")
+                (self._objects / ref.name).unlink()
+            raise CheckpointError(f"{ref.name[:12]} does not match its checksum")
 
     @contextlib.contextmanager
     def _open(self, ref: Ref) -> Iterator[int]:
-        path = self._objects / ref.digest
+        path = self._objects / ref.name
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
@@ -269,11 +285,11 @@ class CheckpointStore:
         if ref.inline is not None:
             return
         try:
-            status = (self._objects / ref.digest).stat()
+            status = (self._objects / ref.name).stat()
         except OSError as error:
-            raise CheckpointError(f"{ref.digest[:12]} is missing ({error.strerror})") from error
+            raise CheckpointError(f"{ref.name[:12]} is missing ({error.strerror})") from error
         if status.st_size != ref.size:
-            raise CheckpointError(f"{ref.digest[:12]} has {status.st_size} bytes of {ref.size}")
+            raise CheckpointError(f"{ref.name[:12]} has {status.st_size} bytes of {ref.size}")
 
     # --- manifests ---------------------------------------------------------------------------
 
@@ -339,13 +355,14 @@ class Publication:
         self._series = series
         self._refs: list[Ref] = []
         self._pending: list[_Pending] = []
-        self._samples = {
-            (ref.size, ref.sample)
-            for manifest in store._all()
-            if manifest.series == series
-            for ref in manifest.refs
-            if ref.inline is None
-        }
+        #: Objects that a buffer may turn out to be, by size and sample.
+        self._known: dict[tuple[int, int], list[Ref]] = {}
+        for manifest in store._all():
+            for ref in manifest.refs if manifest.series == series else ():
+                if ref.inline is None and ref.sample:
+                    known = self._known.setdefault((ref.size, ref.sample), [])
+                    if ref not in known:
+                        known.append(ref)
         self._inline_bytes = 0
         self.written_bytes = 0
 
@@ -360,43 +377,28 @@ class Publication:
     def put(self, buffer: Any) -> Ref:
         """Store one contiguous buffer; it must not change before this returns."""
         view = memoryview(buffer).cast("B")
-        if len(view) <= INLINE_LIMIT and self._inline_bytes + len(view) <= _INLINE_TOTAL:
-            self._inline_bytes += len(view)
+        size = len(view)
+        if size <= INLINE_LIMIT and self._inline_bytes + size <= _INLINE_TOTAL:
+            self._inline_bytes += size
             data = bytes(view)
-            return self._add(Ref(hashlib.sha256(data).hexdigest(), len(data), inline=data))
+            return self._add(Ref(hashlib.sha256(data).hexdigest(), size, inline=data))
         sample = _sample(view)
-        pending: _Pending | None = None
-        if (len(view), sample) not in self._samples:
-            pending = _Pending(self._store._objects)
-        try:
-            digest, checksums = _digest(view, None if pending is None else pending.write)
-            if pending is None and not self._has(digest, len(view)):
-                pending = _Pending(self._store._objects)
-                pending.write(view)
-        except BaseException:
-            if pending is not None:
-                pending.abandon()
-            raise
-        if pending is not None:
-            if self._has(digest, len(view)):
-                pending.abandon()
-            else:
-                self.written_bytes += len(view)
-                pending.finish(digest)
-                self._pending.append(pending)
-        return self._add(Ref(digest, len(view), tuple(checksums), sample))
+        candidates = self._known.get((size, sample), ())
+        if candidates:
+            checksums = _checksums(view)
+            for ref in candidates:
+                if ref.checksums == checksums and self._store.holds(ref, view):
+                    return self._add(ref)
+        pending = _Pending(self._store._objects)
+        self._pending.append(pending)
+        checksums = pending.write_checked(view)
+        self.written_bytes += size
+        pending.finish(_new_name(checksums))
+        return self._add(Ref(pending.name, size, checksums, sample))
 
     def stream(self) -> Stream:
         """Return a file to write a payload of unknown length into, piece by piece."""
         return Stream(self)
-
-    def _has(self, digest: str, size: int) -> bool:
-        if any(pending.digest == digest for pending in self._pending):
-            return True
-        try:
-            return (self._store._objects / digest).stat().st_size == size
-        except OSError:
-            return False
 
     def _add(self, ref: Ref) -> Ref:
         self._refs.append(ref)
@@ -411,7 +413,7 @@ class Publication:
             if self._pending:
                 sync_directory(store._objects)
             self._pending.clear()
-            unique = {ref.digest: ref for ref in self._refs}
+            unique = {ref.name: ref for ref in self._refs}
             sequence = max(store._sequences(self._series), default=0) + 1
             manifest = Manifest(
                 self._series, sequence, time.time(), tuple(unique.values()), dict(meta)
@@ -449,7 +451,6 @@ class Stream:
 
     def __init__(self, publication: Publication) -> None:
         self._publication = publication
-        self._sha = hashlib.sha256()
         self._checksums: list[int] = []
         self._part = bytearray()
         self._size = 0
@@ -477,7 +478,6 @@ class Stream:
         if self._pending is None:
             self._pending = _Pending(self._publication._store._objects)
             self._publication._pending.append(self._pending)
-        self._sha.update(chunk)
         self._checksums.append(zlib.crc32(chunk))
         self._pending.write(chunk)
 
@@ -488,15 +488,10 @@ class Stream:
             return publication.put(self._part)
         if self._part:
             self._take(memoryview(self._part))
-        digest = self._sha.hexdigest()
-        publication._pending.remove(self._pending)
-        if publication._has(digest, self._size):
-            self._pending.abandon()
-        else:
-            publication.written_bytes += self._size
-            self._pending.finish(digest)
-            publication._pending.append(self._pending)
-        return publication._add(Ref(digest, self._size, tuple(self._checksums)))
+        checksums = tuple(self._checksums)
+        publication.written_bytes += self._size
+        self._pending.finish(_new_name(checksums))
+        return publication._add(Ref(self._pending.name, self._size, checksums))
 
 
 class _CheckedFile(io.RawIOBase):
@@ -535,7 +530,7 @@ class _Pending:
         self._size = 0
         self._thread: threading.Thread | None = None
         self._error: OSError | None = None
-        self.digest = ""
+        self.name = ""
 
     def write(self, view: memoryview) -> None:
         while view:
@@ -543,8 +538,28 @@ class _Pending:
             self._size += count
             view = view[count:]
 
+    def write_checked(self, view: memoryview) -> tuple[int, ...]:
+        """Write `view` and, meanwhile, compute its checksums."""
+        if len(view) < _PARALLEL_FROM:
+            self.write(view)
+            return _checksums(view)
+        found: list[int] = []
+
+        def check() -> None:
+            starts = range(0, len(view), CHUNK)
+            found.extend(zlib.crc32(view[start : start + CHUNK]) for start in starts)
+
+        thread = threading.Thread(target=check, name=THREAD_NAME, daemon=True)
+        thread.start()
+        try:
+            self.write(view)
+        finally:
+            thread.join()
+        return tuple(found)
+
     def finish(self, name: str) -> None:
-        self.digest = name
+        """Start to bring it to the disk; it is to be called `name`."""
+        self.name = name
         if self._size < _PARALLEL_FROM:
             self._sync()
         else:  # the next buffer is hashed and written while the disk takes this one
@@ -564,7 +579,7 @@ class _Pending:
             raise self._error
         os.close(self._descriptor)
         self._descriptor = -1
-        self._path.rename(self._directory / self.digest)
+        self._path.rename(self._directory / self.name)
 
     def abandon(self) -> None:
         if self._thread is not None:
@@ -600,7 +615,7 @@ def _check_owned(status: os.stat_result, path: str) -> None:
 def _sample(view: memoryview) -> int:
     """Guess, in microseconds, whether a buffer is one that was stored before.
 
-    A wrong guess costs time and nothing else: a digest decides.
+    A wrong guess costs time and nothing else: a name decides.
     """
     value = 0
     step = max(4096, len(view) // _SAMPLES)
@@ -609,39 +624,20 @@ def _sample(view: memoryview) -> int:
     return value
 
 
-def _digest(view: memoryview, write: Callable[[memoryview], None] | None) -> tuple[str, list[int]]:
-    """Hash `view` and, meanwhile, have it written."""
-    count = -(-len(view) // CHUNK)
-    checksums = [0] * count
-    sha = hashlib.sha256()
+def _new_name(checksums: tuple[int, ...]) -> str:
+    """Return a name that no other object has."""
+    return f"{zlib.crc32(repr(checksums).encode()):08x}-{secrets.token_hex(8)}"
 
-    def hash_all() -> None:
-        for index in range(count):
-            sha.update(view[index * CHUNK : (index + 1) * CHUNK])
 
-    def check_all() -> None:
-        for index in range(count):
-            checksums[index] = zlib.crc32(view[index * CHUNK : (index + 1) * CHUNK])
+def _checksums(view: memoryview) -> tuple[int, ...]:
+    """Return the checksums of the chunks of `view`."""
+    found = [0] * -(-len(view) // CHUNK)
 
-    if len(view) < _PARALLEL_FROM:
-        hash_all()
-        check_all()
-        if write is not None:
-            write(view)
-        return sha.hexdigest(), checksums
-    threads = [
-        threading.Thread(target=work, name=THREAD_NAME, daemon=True)
-        for work in (hash_all, check_all)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        if write is not None:
-            write(view)
-    finally:
-        for thread in threads:
-            thread.join()
-    return sha.hexdigest(), checksums
+    def check(index: int) -> None:
+        found[index] = zlib.crc32(view[index * CHUNK : (index + 1) * CHUNK])
+
+    _parallel(len(found), len(view), check)
+    return tuple(found)
 
 
 def _parallel(count: int, size: int, work: Callable[[int], None]) -> None:

@@ -53,7 +53,7 @@ class Restorer:
 
     def kept_outputs(self, manifest: Manifest) -> dict[int, Mapping[str, Any]]:
         """Return what the cells that are not run again had shown."""
-        refs = {ref.digest: ref for ref in manifest.refs}
+        refs = {ref.name: ref for ref in manifest.refs}
         saved = manifest.meta["outputs"]
         kept = json.loads(bytes(self._store.read(refs[saved["together"]])))
         for index, digest in saved["apart"].items():

@@ -283,11 +283,11 @@ class Saver:
             }
             encoded = json.dumps(kept, separators=(",", ":")).encode()
             if len(encoded) > _LARGE_OUTPUTS:
-                apart[str(index)] = publication.put(encoded).digest
+                apart[str(index)] = publication.put(encoded).name
             else:
                 together[str(index)] = kept
         small = publication.put(json.dumps(together, separators=(",", ":")).encode())
-        return {"together": small.digest, "apart": apart}
+        return {"together": small.name, "apart": apart}
 
 
 def _pickler(file: Any, put: Any, namespace: dict[str, Any]) -> BufferPickler:

@@ -19,12 +19,12 @@ def payload(seed: int, size: int = BIG) -> bytes:
 
 def save(store: CheckpointStore, series: str, *payloads: bytes, keep: int = 2) -> Manifest:
     with store.begin(series) as publication:
-        digests = [publication.put(data).digest for data in payloads]
+        digests = [publication.put(data).name for data in payloads]
         return publication.publish({"digests": digests}, keep=keep)
 
 
 def read(store: CheckpointStore, manifest: Manifest) -> list[bytes]:
-    refs = {ref.digest: ref for ref in manifest.refs}
+    refs = {ref.name: ref for ref in manifest.refs}
     return [bytes(store.read(refs[digest])) for digest in manifest.meta["digests"]]
 
 
@@ -143,7 +143,7 @@ def test_a_damaged_manifest_is_passed_over(
 def test_a_damaged_object_is_found(store: CheckpointStore, notes: list[str], how: str) -> None:
     save(store, "a", payload(1))
     new = save(store, "a", payload(2))
-    damage(store.root / "objects" / new.refs[0].digest, how)
+    damage(store.root / "objects" / new.refs[0].name, how)
     again = reopened(store)
     readable = []
     for manifest in again.newest_first("a"):
@@ -166,7 +166,7 @@ def test_leftovers_of_a_killed_save_are_swept(store: CheckpointStore) -> None:
     again = reopened(store)
     newest = save(again, "a", payload(2))
     names = {path.name for path in objects(store)}
-    assert names == {kept.refs[0].digest, newest.refs[0].digest}
+    assert names == {kept.refs[0].name, newest.refs[0].name}
     assert not list(store.root.glob(".tmp-*"))
 
 
@@ -189,7 +189,7 @@ def test_what_others_could_have_written_is_not_read(
         "root": store.root,
         "objects": store.root / "objects",
         "manifest": store.root / f"{manifest.name}.json",
-        "object": store.root / "objects" / manifest.refs[0].digest,
+        "object": store.root / "objects" / manifest.refs[0].name,
     }[part]
     path.chmod(path.stat().st_mode | 0o020)
     again = reopened(store)
