@@ -19,10 +19,11 @@ import measure
 import overhead
 import psutil
 import queueing
+import serving
 
 from jupyter_unattended import __version__
 
-NAMES = ("overhead", "latency", "list", "requirements", "many")
+NAMES = ("overhead", "latency", "list", "requirements", "many", "serving")
 
 
 def main() -> None:
@@ -55,6 +56,8 @@ def main() -> None:
             installing.measure(work, options.rounds)
         if "many" in names:
             queueing.many(work, options.jobs)
+        if "serving" in names:
+            serving.measure(work)
 
 
 if __name__ == "__main__":

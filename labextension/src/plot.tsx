@@ -132,7 +132,11 @@ function options(
         width: 1.75,
         // More lines than colours: the second round is dashed.
         dash: i >= colors.length ? [6, 4] : undefined,
-        points: { show: one.x.length < 40, size: 5, fill: colors[i % colors.length] },
+        points: {
+          show: series.every(any => any.x.length < 40),
+          size: 5,
+          fill: colors[i % colors.length]
+        },
         spanGaps: false,
         value: (_: uPlot, value: number | null) => (value === null ? '–' : formatNumber(value))
       }))

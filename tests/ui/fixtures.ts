@@ -6,7 +6,6 @@ import { Lab } from './lab';
 /** A test with a JupyterLab of its file's own. */
 export const test = base.extend<object, { lab: Lab }>({
   lab: [
-     
     async ({}, use) => {
       const lab = await Lab.create();
       await use(lab);

@@ -1,0 +1,81 @@
+/** The README's pictures, each in both themes. */
+
+import * as fs from 'fs';
+import * as path from 'path';
+
+import { expect, Screen, test } from './fixtures';
+
+const PICTURES = path.resolve(__dirname, '..', '..', 'docs', 'pictures');
+const EXAMPLES = path.resolve(__dirname, '..', '..', 'examples');
+const NOTEBOOK = 'train-digits.ipynb';
+
+const THEMES = [
+  ['light', 'JupyterLab Light'],
+  ['dark', 'JupyterLab Dark']
+];
+
+test.beforeAll(async ({ lab }) => {
+  test.setTimeout(240000);
+  fs.mkdirSync(PICTURES, { recursive: true });
+  fs.copyFileSync(path.join(EXAMPLES, NOTEBOOK), path.join(lab.root, NOTEBOOK));
+  lab.copy('fails.ipynb', 'clean-up.ipynb');
+  const submit = (notebook: string, name: string, ...rest: string[]) =>
+    lab.command('submit', notebook, '--name', name, ...rest).trim();
+  // It fails, which is what it is for; `wait` would say so with its exit code.
+  submit('clean-up.ipynb', 'nightly clean-up');
+  const quick = ['--epochs=40', '--learning-rate=0.01'];
+  lab.command('wait', submit(NOTEBOOK, 'digits, fast', '--', ...quick));
+  lab.command('wait', submit(NOTEBOOK, 'digits, wide', '--', '--hidden-layers=[256]'));
+  submit(NOTEBOOK, 'digits, deep', '--', '--epochs=4000', '--hidden-layers=[96, 64, 32]');
+  submit(NOTEBOOK, 'digits, all night', '--cpus', '4', '--', '--epochs=90000');
+});
+
+for (const [theme, name] of THEMES) {
+  test(`pictures in the ${theme} theme`, async ({ page, lab }) => {
+    fs.writeFileSync(
+      path.join(
+        lab.directory,
+        'settings',
+        '@jupyterlab',
+        'apputils-extension',
+        'themes.jupyterlab-settings'
+      ),
+      JSON.stringify({ theme: name })
+    );
+    const screen = new Screen(page);
+    const shoot = async (picture: string) => {
+      await page.waitForTimeout(700);
+      await page.screenshot({
+        path: path.join(PICTURES, `${picture}-${theme}.png`),
+        animations: 'disabled'
+      });
+    };
+
+    await screen.open(lab, NOTEBOOK);
+    await screen.showPanel();
+    await expect(screen.jobs).toHaveCount(5);
+    await screen.button().click();
+    const form = screen.form(/^Run train-digits/);
+    await form.getByRole('textbox', { name: 'epochs' }).fill('60');
+    await form.getByRole('textbox', { name: 'Name', exact: true }).focus();
+    await shoot('form');
+    await form.getByRole('button', { name: 'Cancel' }).click();
+
+    await screen.jobs.filter({ hasText: 'digits, deep' }).click();
+    const deep = screen.job('digits, deep');
+    const metrics = await screen.part(deep, 'Metrics');
+    await expect(metrics.getByRole('figure')).toHaveCount(3);
+    await shoot('metrics');
+
+    await screen.jobs.filter({ hasText: 'digits, wide' }).click();
+    const executed = await screen.part(screen.job('digits, wide'), 'Notebook');
+    await expect(executed.getByRole('img').first()).toBeVisible();
+    await shoot('notebook');
+
+    await screen.jobs.filter({ hasText: 'digits, fast' }).click({ modifiers: ['Control'] });
+    await screen.panel.getByRole('button', { name: 'Compare' }).click();
+    const compare = page.getByRole('region', { name: 'Compare 2 jobs' });
+    await expect(compare.getByRole('figure')).toHaveCount(3);
+    await shoot('compare');
+  });
+}
