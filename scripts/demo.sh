@@ -31,4 +31,5 @@ cat <<END
   jupyter unattended logs -f NAME               while a job runs
   jupyter unattended submit --help              your own notebook: all options
   jupyter unattended delete $job
+  make lab                                      the same in JupyterLab, with a button
 END
