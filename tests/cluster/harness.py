@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -75,6 +76,12 @@ class Kubernetes:
         where = ["--namespace", namespace] if namespace else []
         content = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("create", *where, "-f", "-", stdin=content)
+
+    def api_address(self) -> tuple[str, int]:
+        """Return host and port of the API server."""
+        content = json.loads(self.kubectl("config", "view", "--minify", "-o", "json"))
+        address = urllib.parse.urlsplit(content["clusters"][0]["cluster"]["server"])
+        return str(address.hostname), address.port or 443
 
     def kubeconfig_with(self, user: dict[str, Any], namespace: str) -> Path:
         """Return a copy of the kubeconfig with other credentials and namespace."""

@@ -11,10 +11,12 @@ import importlib.util
 import io
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+from importlib import metadata
 from pathlib import Path
 
 from . import cache
@@ -22,11 +24,6 @@ from . import cache
 RELEASE = "bookworm"
 PYTHON = "3.11"
 DEBIAN_PACKAGES = ("python3", "ca-certificates", "git", "procps")
-PYTHON_PACKAGES = (
-    *("click", "ipykernel", "ipython", "jupyter_client", "jupyter_core", "jupyter_server"),
-    *("kubernetes", "matplotlib", "nbformat", "numpy", "pandas", "pathspec", "psutil"),
-    *("pydantic", "rich", "scikit-learn"),
-)
 #: What pods say. The same layer twice, because a sandbox needs an image whose command just waits.
 NAME = "localhost/unattended-test:1"
 PAUSE = "localhost/unattended-pause:1"
@@ -38,9 +35,21 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
+def python_packages() -> list[str]:
+    """What this package requires, and what its examples and a server do."""
+    extras = ("examples", "kubernetes")
+    found = ["jupyter_server"]
+    for requirement in metadata.requires("jupyter-unattended") or []:
+        name, _, marker = requirement.partition(";")
+        extra = re.search(r"extra == ['\"]([a-z]+)['\"]", marker)
+        if (extra is None and not marker.strip()) or (extra is not None and extra[1] in extras):
+            found.append(name.strip())
+    return sorted(found)
+
+
 def archive() -> Path:
     """The image as an OCI archive; making it takes two minutes the first time."""
-    recipe = cache.key(RELEASE, PYTHON, *DEBIAN_PACKAGES, *PYTHON_PACKAGES, NAME, PAUSE, "1")
+    recipe = cache.key(RELEASE, PYTHON, *DEBIAN_PACKAGES, *python_packages(), NAME, PAUSE, "1")
     return cache.made(f"image-{recipe}", _make) / "image.tar"
 
 
@@ -107,7 +116,7 @@ def _install_python(root: Path) -> None:
         [
             *("nice", *pip, "--quiet", "--only-binary=:all:", f"--python-version={PYTHON}"),
             f"--target={root}/usr/local/lib/python{PYTHON}/dist-packages",
-            *PYTHON_PACKAGES,
+            *python_packages(),
         ],
         check=True,
         timeout=900,

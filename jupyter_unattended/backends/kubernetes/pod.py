@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -107,6 +108,13 @@ def find(api: Api, environ: Mapping[str, str] = os.environ) -> Json:
         else:
             if _is_ours(pod):
                 return pod
+    uid = own_uid()
+    if uid is not None:
+        with contextlib.suppress(ApiError):
+            for pod in api.get(f"/api/v1/namespaces/{api.namespace}/pods")["items"]:
+                if pod["metadata"]["uid"] == uid:
+                    found: Json = pod
+                    return found
     if refused is not None:
         raise BackendUnavailableError(
             f"This server may not read its own pod in namespace {api.namespace}, so image and "
@@ -119,22 +127,25 @@ def find(api: Api, environ: Mapping[str, str] = os.environ) -> Json:
     )
 
 
+def own_uid(mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """Return the uid of the pod that this process runs in, if the kubelet's mounts tell it.
+
+    A kubelet mounts files of its own into every container (/etc/hosts, the termination log) from a
+    directory named after the pod's uid.
+    """
+    try:
+        found = re.search(r"/pods/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/", mounts.read_text())
+    except OSError:
+        return None
+    return found[1] if found else None
+
+
 def _is_ours(pod: Json) -> bool:
-    """Whether a pod of the right name is the one we are in: it runs, and has our address."""
-    addresses = {entry["ip"] for entry in pod.get("status", {}).get("podIPs", [])}
-    if pod["spec"].get("hostNetwork") or not addresses:
-        return bool(pod.get("status", {}).get("phase") == "Running")
-    return bool(addresses & _own_addresses())
-
-
-def _own_addresses() -> set[str]:
-    import psutil
-
-    return {
-        entry.address.partition("%")[0]
-        for entries in psutil.net_if_addrs().values()
-        for entry in entries
-    }
+    """Whether a pod of the right name is the one we are in."""
+    uid = own_uid()
+    if uid is not None:
+        return bool(pod["metadata"]["uid"] == uid)
+    return bool(pod.get("status", {}).get("phase") == "Running")
 
 
 def twin(pod: Json, environ: Mapping[str, str] = os.environ) -> Twin:
