@@ -134,9 +134,10 @@ def own_uid(mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     directory named after the pod's uid.
     """
     try:
-        found = re.search(r"/pods/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/", mounts.read_text())
+        text = mounts.read_text()
     except OSError:
         return None
+    found = re.search(r"/pods/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/", text)
     return found[1] if found else None
 
 
