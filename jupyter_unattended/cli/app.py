@@ -21,7 +21,12 @@ PROGRAM = "jupyter unattended"
 
 #: Heading -> commands: name -> module of this package. The function has the command's name.
 _COMMANDS = {
-    "Before running": {"check": "submit", "convert": "convert", "render": "submit"},
+    "Before running": {
+        "check": "submit",
+        "convert": "convert",
+        "drill": "drill",
+        "render": "submit",
+    },
     "Running": {"submit": "submit", "rerun": "act", "clone": "submit"},
     "Looking": {"list": "look", "show": "look", "logs": "logs", "wait": "wait"},
     "Changing": {

@@ -10,6 +10,7 @@ import click
 
 from ..errors import PreflightError
 from ..request import Request, RequestCommand
+from ..spec import JobSpec
 from . import text
 from .common import complete_backends, complete_jobs, service, title
 
@@ -44,11 +45,29 @@ def _wait_option() -> click.Option:
     )
 
 
-def _submit(request: Request, force: bool, wait: bool, dry_run: bool) -> int:
+#: What ``--test`` asks for: a few steps, a small time limit, one stop.
+_TEST_STEPS = 4
+_TEST_SECONDS = 300.0
+
+
+def _as_test(spec: JobSpec) -> JobSpec:
+    """Return `spec` as a quick test of the whole circle."""
+    return spec.model_copy(
+        update={
+            "name": f"test-{spec.name or spec.notebook.stem}"[:200],
+            "env": {**spec.env, "UNATTENDED_TEST_STEPS": str(_TEST_STEPS)},
+            "time_limit": min(spec.time_limit or _TEST_SECONDS, _TEST_SECONDS),
+            "max_restarts": max(1, min(spec.max_restarts, 3)),
+            "checkpoint_interval": 0.0 if spec.checkpoints else None,
+        }
+    )
+
+
+def _submit(request: Request, force: bool, wait: bool, dry_run: bool, test: bool) -> int:
     if dry_run:
         return _print_rendering(request)
     jobs = service()
-    spec = request.spec()
+    spec = _as_test(request.spec()) if test else request.spec()
     try:
         view = jobs.submit(spec, force=force, secrets=request.secrets)
     except PreflightError as error:
@@ -69,6 +88,12 @@ submit_command = Command(
     [
         click.Option(["--force"], is_flag=True, help="Submit even if the check finds errors."),
         _wait_option(),
+        click.Option(
+            ["--test"],
+            is_flag=True,
+            help="Try the whole circle quickly: loops of resumable() do a few steps only, the job "
+            "stops itself once in the middle and goes on, and ends after 5 minutes at the latest.",
+        ),
         click.Option(
             ["--dry-run"], is_flag=True, help="Print what would be submitted and submit nothing."
         ),

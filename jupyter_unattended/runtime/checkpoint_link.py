@@ -55,6 +55,8 @@ class Link:
     cooperate
         Called with True while a loop asks `stop_requested` by itself, so that the cell is not
         interrupted in the middle of a step; returns what it was before.
+    test_steps
+        How many steps a loop may do in a test of the whole circle; None outside one.
     stopped
         The exception that ends the notebook as stopped.
     """
@@ -70,6 +72,7 @@ class Link:
     outputs: Callable[[], Any] = lambda: None
     set_outputs: Callable[[Any], object] = lambda _outputs: None
     cooperate: Callable[[bool], bool] = lambda asks: asks
+    test_steps: int | None = None
     stopped: Callable[[], BaseException] = lambda: SystemExit(STOPPED)
 
 
@@ -85,6 +88,12 @@ def current() -> Link | None:
             if _current is None:
                 _current = _of_script()
     return _current
+
+
+def test_steps() -> int | None:
+    """Return how many steps loops may do, where the job is a quick test (``submit --test``)."""
+    value = os.environ.get("UNATTENDED_TEST_STEPS", "")
+    return max(2, int(value)) if value.isdecimal() else None
 
 
 def bind(link: Link | None) -> None:
@@ -106,4 +115,5 @@ def _of_script() -> Link:
         label=path.name or "the script",
         journal=lambda *_event, **_fields: None,
         log=_to_stderr,
+        test_steps=test_steps(),
     )
