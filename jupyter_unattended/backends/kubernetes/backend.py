@@ -22,7 +22,7 @@ from ...errors import (
 from ...jobs.states import State
 from ...spec import JobSpec, describe
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
-from . import kueue, labels, manifest, queues, record
+from . import git, kueue, labels, manifest, queues, record
 from .client import ApiError, Json, may_be_configured
 from .cluster import Cluster
 from .look import Look
@@ -93,6 +93,8 @@ class KubernetesBackend:
         if bundle.spec.secret_env:
             keys = ", ".join(bundle.spec.secret_env)
             notes.append(f"Needs a Secret called {job['metadata']['name']} with the keys: {keys}")
+        if options.git and not git.is_pinned(options.git):
+            notes.append("The branch or tag of --git is replaced by its commit at submit")
         if place.pin:
             notes.append(f"Runs on node {place.pin}, because a claim is mounted there (RWO)")
         return Rendering(to_yaml(job, notes), f"{bundle.job_id}.yaml", "yaml")
@@ -100,6 +102,8 @@ class KubernetesBackend:
     def submit(self, bundle: Bundle) -> str:
         """Create the Job, and a Secret for its secret variables."""
         options = self._options(bundle.spec)
+        if options.git:
+            options = options.model_copy(update={"git": git.pin(options.git)})
         cluster = self._cluster(options.context)
         place = cluster.place(bundle.spec, options)
         namespace = place.namespace or "default"

@@ -197,7 +197,7 @@ class KubernetesOptions(BaseModel):
     )
     git: str | None = Field(
         None,
-        pattern=r"^.+@[^@/]+$|^.+@[^@]+$",
+        pattern=r"^.+@[^@]+$",
         description="Clone REPOSITORY@REF (branch, tag or commit) in the place of the workspace; "
         "pinned to the commit that REF means at submit.",
     )
