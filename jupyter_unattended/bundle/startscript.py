@@ -156,12 +156,34 @@ def render_beside(
     )
 
 
+def written_for(script: bytes) -> str | None:
+    """Return the name of the notebook or script that a start.sh runs, if `render_beside` wrote it.
+
+    None for one that a person wrote. The name has ``?`` for characters that a comment cannot hold.
+    """
+    found = re.search(rb"^# Runs (.*) with nobody watching\. Can be edited", script, re.MULTILINE)
+    return found[1].decode("utf-8", "replace") if found else None
+
+
+def is_for(script: bytes, notebook: str) -> bool:
+    """Whether a start.sh beside the notebook called `notebook` is meant for it.
+
+    One that was written for another notebook is not; one that a person wrote is meant for all.
+    """
+    name = written_for(script)
+    return name is None or name.rpartition(".")[0] == _shown(notebook).rpartition(".")[0]
+
+
 def _head(title: str, python: str | None, arguments: Sequence[str]) -> str:
-    # Comments end with the line, so what is quoted in them must not.
-    shown = re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", "?", title)
-    example = shlex.join(arguments) if arguments else "--epochs=3"
-    example = re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", "?", example)
-    return _HEAD.format(title=shown, example=" " + example, python=shlex.quote(python or "python3"))
+    example = _shown(shlex.join(arguments) if arguments else "--epochs=3")
+    return _HEAD.format(
+        title=_shown(title), example=" " + example, python=shlex.quote(python or "python3")
+    )
+
+
+def _shown(text: str) -> str:
+    """Return text for a comment, which ends with its line."""
+    return re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", "?", text)
 
 
 def _settings(arguments: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -207,7 +207,7 @@ def print_findings(findings: Sequence[Any], stream: Any) -> None:
             where += f", line {finding.line}"
         word = text.paint(finding.severity, finding.severity, stream)
         line = f"{word}: {where}: {text.one_line(finding.message)}"
-        print(f"{line} {text.one_line(finding.fix)}" if finding.fix else line, file=stream)
+        print(f"{line}; {text.one_line(finding.fix)}" if finding.fix else line, file=stream)
 
 
 def vars_of(value: Any) -> dict[str, Any]:

@@ -207,11 +207,13 @@ def _arguments(
 def _user_start_script(notebook: reader.Notebook, origin: Origin | None) -> bytes | None:
     file = notebook.directory / "start.sh" if origin is None else origin.paths.user_start_script
     try:
-        return file.read_bytes()
+        script = file.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise WorkspaceError(f"{file} cannot be read ({error.strerror}).") from error
+    # What `convert` wrote for another notebook of this directory would run that one instead.
+    return script if startscript.is_for(script, notebook.path.name) else None
 
 
 def _snapshot(

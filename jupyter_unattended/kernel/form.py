@@ -170,7 +170,7 @@ class _Form:
         for finding in findings:
             where = f"cell {finding.cell + 1}" if finding.cell is not None else "notebook"
             line = f", line {finding.line}" if finding.line is not None else ""
-            fix = f" {html.escape(finding.fix)}" if finding.fix else ""
+            fix = f"; {html.escape(finding.fix)}" if finding.fix else ""
             lines.append(
                 f'<li><b style="color: {colours.get(finding.severity, "inherit")}">'
                 f"{finding.severity}</b> {where}{line}: {html.escape(finding.message)}{fix}</li>"

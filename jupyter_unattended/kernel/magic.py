@@ -270,4 +270,4 @@ def _print_findings(error: PreflightError) -> None:
         severity, message, fix = (
             getattr(finding, name, "") for name in ("severity", "message", "fix")
         )
-        print(f"{severity}: {where}: {message} {fix}".rstrip(), file=sys.stderr)
+        print(f"{severity}: {where}: {message}{f'; {fix}' if fix else ''}", file=sys.stderr)

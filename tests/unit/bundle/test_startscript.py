@@ -40,3 +40,25 @@ def test_beside_the_notebook(kind: str, command: str) -> None:
     assert command in text
     assert "pip install" not in text
     assert "pip install" in startscript.render_beside(target="x.ipynb", kind=kind, python=None)
+
+
+@pytest.mark.parametrize(
+    ("target", "notebook", "expected"),
+    [
+        ("a.ipynb", "a.ipynb", True),
+        ("a.py", "a.ipynb", True),
+        ("a.ipynb", "b.ipynb", False),
+        ("a.py", "b.ipynb", False),
+        ("two\nlines.v2.ipynb", "two\nlines.v2.ipynb", True),
+    ],
+)
+def test_a_start_script_that_convert_wrote_is_for_its_notebook_alone(
+    target: str, notebook: str, expected: bool
+) -> None:
+    kind = "script" if target.endswith(".py") else "notebook"
+    script = startscript.render_beside(target=target, kind=kind, python=None)
+    assert startscript.is_for(script.encode(), notebook) is expected
+
+
+def test_a_start_script_that_a_person_wrote_is_for_every_notebook() -> None:
+    assert startscript.is_for(b"#!/bin/bash\npython train.py \xff\n", "any.ipynb")
