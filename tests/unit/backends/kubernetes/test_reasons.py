@@ -124,7 +124,7 @@ def test_pausing_and_going_on() -> None:
             {
                 "reason": "ImagePullBackOff",
                 "message": 'Back-off pulling image "i:1": ErrImagePull: rpc error: code = NotFound '
-                'desc = failed to pull and unpack image "docker.io/i:1": not found',
+                'desc = failed to pull and unpack image "registry.example/i:1": not found',
             },
             "the image i:1 cannot be pulled: not found",
         ),
