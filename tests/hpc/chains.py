@@ -74,7 +74,7 @@ def test_it_ends_by_itself_when_the_notebook_is_done(
 def test_success_in_the_second_of_six_links_leaves_none_behind(
     submit: Submit, cluster: Cluster, way: str
 ) -> None:
-    run = submit(COUNTING, arguments=["5"], options=chain(way, total=48))
+    run = submit(COUNTING, arguments=["8"], options=chain(way, link=10, total=60))
     assert len(cluster.queue()) == (6 if way == "links" else 1)
     assert run.wait(timeout=60).state is State.SUCCEEDED
     assert run.attempts == 2
@@ -85,7 +85,7 @@ def test_success_in_the_second_of_six_links_leaves_none_behind(
 
 @both_ways
 def test_a_failing_notebook_stops_its_chain(submit: Submit, cluster: Cluster, way: str) -> None:
-    run = submit(COUNTING, arguments=["50", "5"], options=chain(way))
+    run = submit(COUNTING, arguments=["50", "8"], options=chain(way, link=10))
     ended = run.wait(timeout=60)
     assert (ended.state, ended.exit_code, ended.attempt) == (State.FAILED, 7, 2)
     wait_for(lambda: not cluster.queue(), 15, "no link is left")
