@@ -189,3 +189,15 @@ class Backend(Protocol):
     def forget(self, job: JobRef) -> None:
         """Remove what the scheduler still holds of an ended job; done before its directory goes."""
         ...
+
+
+@runtime_checkable
+class TakesMany(Protocol):
+    """A backend that may take many runs of one notebook at once, as its scheduler's own array.
+
+    The jobs agree in everything but name, arguments, parameters and environment.
+    """
+
+    def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
+        """Hand the jobs over and return their handles, in order; all or nothing."""
+        ...

@@ -7,14 +7,14 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..backends.base import Bundle
+from ..backends.base import Bundle, TakesMany
 from ..bundle import writer
 from ..errors import PreflightError, SpecError, StoreError, WorkspaceError
 from ..notebook import environment, preflight
@@ -54,12 +54,23 @@ def submit_many(
     origin: Origin | None = None,
     content: bytes | None = None,
 ) -> list[JobView]:
-    """Submit jobs one after the other."""
+    """Submit jobs one after the other, or together where the backend can take them so."""
     preparation = Preparation(service, content)
-    return [
-        _submit(service, preparation.prepare(spec, origin, strict=True), force, secrets)
-        for spec in specs
-    ]
+    specs = list(specs)
+    prepared: Iterable[Prepared] = (
+        preparation.prepare(spec, origin, strict=True) for spec in specs
+    )
+    if len(specs) > 1 and isinstance(service.backend(specs[0].backend), TakesMany):
+        everything = list(prepared)
+        if len({_kind(one.spec) for one in everything}) == 1:
+            return _submit_together(service, everything, force, secrets)
+        prepared = everything
+    return [_submit(service, one, force, secrets) for one in prepared]
+
+
+def _kind(spec: JobSpec) -> str:
+    """Everything in which jobs that are submitted together must agree."""
+    return spec.model_dump_json(exclude={"name", "arguments", "parameters", "env"})
 
 
 def resubmit(
@@ -94,12 +105,43 @@ def _cloned(row: Row, changes: Mapping[str, Any]) -> tuple[JobSpec, Origin]:
 def _submit(
     service: JobService, prepared: Prepared, force: bool, secrets: Mapping[str, str]
 ) -> JobView:
+    backend = service.backend(prepared.spec.backend)
+    row, bundle = _write(service, prepared, force, secrets)
+    try:
+        handle = backend.submit(bundle)
+    except BaseException as error:
+        _undo(service, [(row, bundle.paths)], error)
+        raise
+    return _submitted(service, row, bundle.paths, handle)
+
+
+def _submit_together(
+    service: JobService, prepared: Sequence[Prepared], force: bool, secrets: Mapping[str, str]
+) -> list[JobView]:
+    """All or nothing: when this raises, the backend has none of the jobs."""
+    backend = service.backend(prepared[0].spec.backend)
+    assert isinstance(backend, TakesMany)
+    written: list[tuple[Row, Bundle]] = []
+    try:
+        written += (_write(service, one, force, secrets) for one in prepared)
+        handles = backend.submit_many([bundle for _, bundle in written])
+    except BaseException as error:
+        _undo(service, [(row, bundle.paths) for row, bundle in written], error)
+        raise
+    return [
+        _submitted(service, row, bundle.paths, handle)
+        for (row, bundle), handle in zip(written, handles, strict=True)
+    ]
+
+
+def _write(
+    service: JobService, prepared: Prepared, force: bool, secrets: Mapping[str, str]
+) -> tuple[Row, Bundle]:
     if prepared.errors and not force:
         raise PreflightError(_count(prepared.errors), prepared.findings)
     spec = prepared.spec
     hidden = _secrets(spec, secrets)
     spec = spec.model_copy(update={"secret_env": sorted(hidden)})
-    backend = service.backend(spec.backend)
     submitted = time.time()
     rows: list[Row] = []
 
@@ -117,20 +159,25 @@ def _submit(
         with contextlib.suppress(StoreError):
             service.store.remove([row.id for row in rows])
         raise
-    try:
-        handle = backend.submit(Bundle(spec, paths, hidden))
-    except Exception:
-        # The backend does not have the job, so nothing of it may stay.
-        writer.remove(paths)
-        with contextlib.suppress(StoreError):
-            service.store.remove([row.id for row in rows])
-        raise
-    except BaseException:
-        # Interrupted: whether the backend has the job, only it can tell.
-        with contextlib.suppress(StoreError):
-            service.store.update({row.id: {"submitter": None} for row in rows})
-        raise
-    row = replace(rows[0], handle=handle, submitter=None)
+    return rows[0], Bundle(spec, paths, hidden)
+
+
+def _undo(
+    service: JobService, written: Sequence[tuple[Row, JobPaths]], error: BaseException
+) -> None:
+    with contextlib.suppress(StoreError):
+        if isinstance(error, Exception):
+            # The backend does not have the jobs, so nothing of them may stay.
+            for _, paths in written:
+                writer.remove(paths)
+            service.store.remove([row.id for row, _ in written])
+        else:
+            # Interrupted: whether the backend has the jobs, only it can tell.
+            service.store.update({row.id: {"submitter": None} for row, _ in written})
+
+
+def _submitted(service: JobService, row: Row, paths: JobPaths, handle: str) -> JobView:
+    row = replace(row, handle=handle, submitter=None)
     # The backend has the job: from here on nothing may make this a failed submit. If neither the
     # directory nor the index can take the handle, the backend still knows the job by its id.
     with contextlib.suppress(OSError):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,15 @@ from typing import Any
 import pytest
 
 from jupyter_unattended.backends.batch.backend import BatchBackend
+from jupyter_unattended.jobs.service import JobService
+from jupyter_unattended.jobs.view import JobView
+from jupyter_unattended.paths import JobPaths
 
 pytest.register_assert_rewrite(
-    "hpc.bundles", "hpc.jobs", "hpc.chains", "integration.backend_contract"
+    "hpc.bundles", "hpc.jobs", "hpc.chains", "hpc.arrays", "integration.backend_contract"
 )
+
+from integration.backend_contract import Site  # noqa: E402
 
 from . import bundles  # noqa: E402
 from .bundles import Run  # noqa: E402
@@ -49,3 +57,29 @@ def submit(backend: BatchBackend, workspace: Path) -> Callable[..., Run]:
         return Run(backend, bundles.make(workspace, script, backend=backend.name, **fields))
 
     return submit
+
+
+@pytest.fixture
+def site(
+    cluster: Any,
+    backend: BatchBackend,
+    workspace: Path,
+    state_dir: Path,
+) -> Site:
+    """Return a place to run jobs."""
+    (workspace / ".unattended").mkdir()
+    service = JobService(state_dir)
+
+    def handle(job: JobView) -> str:
+        ids = JobPaths(Path(job.directory)).root / "batch" / "ids"
+        return ids.read_text().split()[-1]
+
+    def kill(job: JobView) -> None:
+        for pid in cluster.processes(handle(job)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(job: JobView) -> None:
+        cluster.preempt(handle(job))
+
+    return Site(service, workspace, backend.name, kill, stop, patience=60, slots=cluster.slots)

@@ -85,8 +85,21 @@ class BatchBackend(ABC):
         """Return how jobs ended that `ask_status` does not know any more, as far as it is kept."""
 
     @abstractmethod
-    def submit_script(self, script: Path, order: Order, after: str | None) -> str:
-        """Submit a script, to start after the job `after` has ended; return its id."""
+    def submit_script(
+        self, script: Path, order: Order, after: str | None = None, hold: bool = False
+    ) -> str:
+        """Submit a script, to start after the job `after` has ended; return its id.
+
+        With `hold` it does not start before it is released.
+        """
+
+    @abstractmethod
+    def array_script(self, bundle: Bundle, order: Order, home: Path, count: int) -> str:
+        """Return a script of which task n runs ``home/n/batch/job.sh``."""
+
+    @abstractmethod
+    def task_id(self, number: str, task: int) -> str:
+        """Return the id of one task of an array."""
 
     @abstractmethod
     def delete(self, ids: Sequence[str]) -> None:
@@ -197,6 +210,35 @@ class BatchBackend(ABC):
             raise
         self.status.forget()
         return files.read_ids()[0]
+
+    def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
+        """Submit many runs of one notebook as one array."""
+        orders = [self.order(bundle) for bundle in bundles]
+        first = orders[0]
+        if first.plan.way == "links" and first.plan.links > 1:
+            return [self.submit(bundle) for bundle in bundles]
+        home = bundles[0].paths.root.parent / ".arrays" / bundles[0].job_id
+        try:
+            home.mkdir(parents=True)
+            for task, (order, bundle) in enumerate(zip(orders, bundles, strict=True), 1):
+                self._write(BatchFiles.of(bundle.paths), order, bundle)
+                (home / str(task)).symlink_to(bundle.paths.root, target_is_directory=True)
+            script = home / "array.sh"
+            script.write_text(self.array_script(bundles[0], first, home, len(bundles)))
+            number = self.submit_script(script, first)
+        except BaseException as error:
+            shutil.rmtree(home, ignore_errors=True)
+            for bundle in bundles:
+                self._clean(bundle, BatchFiles.of(bundle.paths))
+            if isinstance(error, OSError):
+                raise WorkspaceError(f"{home} cannot be written ({error.strerror}).") from error
+            raise
+        self.status.forget()
+        ids = [self.task_id(number, task) for task in range(1, len(bundles) + 1)]
+        for bundle, id_ in zip(bundles, ids, strict=True):
+            with contextlib.suppress(OSError):  # the handle says it too
+                BatchFiles.of(bundle.paths).add_ids([id_])
+        return ids
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, Observation]:
         """Ask about all jobs in one call; what it has forgotten their directories tell."""
@@ -330,19 +372,23 @@ class BatchBackend(ABC):
         ids: list[str] = []
         after = None
         try:
-            for _ in range(count):
-                after = self.submit_script(files.script, order, after)
+            for number in range(count):
+                # Nothing starts before everything is queued.
+                hold = number == 0 and count > 1
+                after = self.submit_script(files.script, order, after, hold)
                 ids.append(after)
-        except BaseException:
+            files.add_ids(ids)
+            if count > 1 and not order.options.hold:
+                self.release(ids[:1])
+        except BaseException as error:
             if ids:
                 with contextlib.suppress(BackendError):
                     self.delete(ids)
+            if isinstance(error, OSError):
+                raise WorkspaceError(
+                    f"{files.ids} cannot be written ({error.strerror})."
+                ) from error
             raise
-        try:
-            files.add_ids(ids)
-        except OSError as error:
-            self.delete(ids)
-            raise WorkspaceError(f"{files.ids} cannot be written ({error.strerror}).") from error
 
     def _submit_again(self, job: JobRef, files: BatchFiles) -> None:
         from ...jobs.discovery import read_record

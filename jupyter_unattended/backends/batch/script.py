@@ -123,6 +123,35 @@ def render(
     )
 
 
+def array(script: str, mark: str, directives: Sequence[str], home: Path, task: str) -> str:
+    """Return a script with the directives of `script` and more, of which each task runs its own.
+
+    Parameters
+    ----------
+    script
+        The script of one of the jobs; all have the same directives.
+    mark
+        What directives begin with.
+    directives
+        What makes it an array.
+    home
+        Directory in which the name of each task is a link to its job directory.
+    task
+        Bash variable with the number of the task.
+    """
+    lines = script.splitlines()
+    head = [line for line in lines[1:] if line.startswith(mark)]
+    return "\n".join(
+        [
+            lines[0],
+            *head,
+            *(f"{mark} {line}" for line in directives),
+            f'exec bash {shlex.quote(str(home))}/"{task}"/batch/job.sh',
+            "",
+        ]
+    )
+
+
 def command(spec: JobSpec, job_dir: Path) -> str:
     """Return the command line that runs start.sh, inside the image where there is one."""
     start = ["bash", str(job_dir / "start.sh"), *spec.arguments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import re
 import time
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from xml.etree import ElementTree as ET
 
 from ...errors import BackendError
 from ..batch.observe import Seen
+
+
+_DETAIL = re.compile(r"<(JB_job_number|QIM_message|ULNG_value|MES_message)>(.*?)</\1>", re.DOTALL)
 
 
 def parse_jobs(text: str) -> list[dict[str, Any]]:
@@ -33,24 +37,26 @@ def parse_jobs(text: str) -> list[dict[str, Any]]:
 
 
 def parse_details(text: str) -> dict[str, str]:
-    """Return why jobs wait or are in error, by job number, from ``qstat -j … -xml``."""
-    said: dict[str, list[str]] = {}
-    root = _root(text)
-    for element in root.iterfind("djob_info/element"):
-        number = _text(element, "JB_job_number")
-        messages = [
-            found.text.strip()
-            for found in element.iter("QIM_message")
-            if found.text and found.text.strip()
-        ]
-        if messages:
-            said[number] = [f"error: {messages[-1]}"]
-    for message in root.iter("element"):
-        words = _text(message, "MES_message")
-        for found in message.iter("ULNG_value"):
-            if words and found.text:
-                said.setdefault(found.text, []).append(words)
-    return {number: lines[0] for number, lines in said.items()}
+    """Return why jobs wait or are in error, by job number, from ``qstat -j … -xml``.
+
+    What it writes is not always XML (``<job ids>``), so it is read tag by tag.
+    """
+    said: dict[str, str] = {}
+    number = ""
+    meant: list[str] = []
+    for tag, content in _DETAIL.findall(text):
+        words = html.unescape(content).strip()
+        if tag == "JB_job_number":
+            number = words
+        elif tag == "QIM_message" and words:
+            said[number] = words
+        elif tag == "ULNG_value":
+            meant.append(words)
+        elif tag == "MES_message":
+            for one in meant:
+                said.setdefault(one, words)
+            meant = []
+    return said
 
 
 def parse_accounting(text: str) -> dict[str, Seen]:
@@ -88,7 +94,6 @@ def _ended(id_: str, fields: dict[str, str]) -> Seen:
 
 
 def _root(text: str) -> ET.Element:
-    text = re.sub(r"(</?\w+) (\w+>)", r"\1_\2", text)  # it writes <job ids>, which is no XML
     try:
         return ET.fromstring(text)  # noqa: S314 - from the scheduler's own program
     except ET.ParseError as error:

@@ -81,11 +81,15 @@ class GridEngineBackend(BatchBackend):
         )
         return Order(spec, options, profile, planned, text)
 
-    def submit_script(self, script: Path, order: Order, after: str | None) -> str:
+    def submit_script(
+        self, script: Path, order: Order, after: str | None = None, hold: bool = False
+    ) -> str:
         """Hand a script to qsub."""
         verify = ["-w", "e"] if order.profile.verify else []
-        hold = ["-hold_jid", after] if after is not None else []
-        done = self.commands.run(["qsub", "-terse", *verify, *hold, str(script)])
+        when = ["-hold_jid", after] if after is not None else []
+        if hold:
+            when.append("-h")
+        done = self.commands.run(["qsub", "-terse", *verify, *when, str(script)])
         found = re.search(r"^(\d+)(?:\.\S+)?$", done.stdout, re.MULTILINE)
         if done.returncode == 0 and found:
             return found[1]
@@ -94,6 +98,19 @@ class GridEngineBackend(BatchBackend):
             checked = self.commands.run(["qsub", "-w", "v", str(script)])
             said = _refusal(checked.stderr + checked.stdout) or said
         raise BackendError(f"Grid Engine said to qsub: {said.rstrip('.')}.")
+
+    def array_script(self, bundle: Bundle, order: Order, home: Path, count: int) -> str:
+        """Return a script of which task n runs ``home/n/batch/job.sh``."""
+        lines = [f"-t 1-{count}"]
+        if order.options.at_once:
+            lines.append(f"-tc {order.options.at_once}")
+        if _plain_log(bundle) is not None:
+            lines.append(f"-o {home}/$TASK_ID/scheduler.log")
+        return batch_script.array(order.script, _MARK, lines, home, "$SGE_TASK_ID")
+
+    def task_id(self, number: str, task: int) -> str:
+        """Return the id of one task of an array."""
+        return f"{number}.{task}"
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -129,8 +146,8 @@ class GridEngineBackend(BatchBackend):
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete jobs; those that are gone are no error."""
-        if ids:
-            done = self.commands.run(["qdel", *_words(ids)])
+        for words in _targets(ids):
+            done = self.commands.run(["qdel", *words])
             said = _refusal(done.stderr + done.stdout)
             if done.returncode and "does not exist" not in said:
                 raise BackendError(f"Grid Engine said to qdel: {said.rstrip('.')}.")
@@ -148,13 +165,14 @@ class GridEngineBackend(BatchBackend):
 
     def hold(self, ids: Sequence[str]) -> None:
         """Put a user hold on jobs."""
-        if ids:
-            self.commands.ask(["qhold", *_words(ids)])
+        for words in _targets(ids):
+            self.commands.ask(["qalter", "-h", "u", *words])
 
     def release(self, ids: Sequence[str]) -> None:
         """Take the hold away, and the error state of those that could not be started."""
-        self.commands.run(["qmod", "-cj", *_words(ids)])
-        self.commands.ask(["qrls", *_words(ids)])
+        self.commands.run(["qmod", "-cj", *ids])
+        for words in _targets(ids):
+            self.commands.ask(["qalter", "-h", "U", *words])
 
     def set_priority(self, job: JobRef, priority: int) -> None:
         """Change the priority; only operators may raise it above 0."""
@@ -282,7 +300,7 @@ def _seen(row: dict[str, Any], said: str) -> dict[str, Any]:
     letters = row["letters"]
     seen: dict[str, Any] = {"id": row["id"], "since": row["since"], "why": ""}
     if "E" in letters:
-        said = said.removeprefix("error: ") or "see qstat -j"
+        said = re.sub(r"^\S+ \S+ \[\S+\]: (error: )?", "", said) or "see qstat -j"
         return {**seen, "phase": "held", "why": f"Grid Engine could not start it: {said}"}
     if "q" in letters or "w" in letters:
         if "h" in letters and "hold_jid" not in said:
@@ -309,6 +327,11 @@ def _refusal(said: str) -> str:
     return re.sub(r"^Job was rejected because ", "", text)
 
 
-def _words(ids: Sequence[str]) -> list[str]:
-    """Tasks of an array are named ``NUMBER -t TASK``, or ``NUMBER.TASK`` where that is allowed."""
-    return list(ids)
+def _targets(ids: Sequence[str]) -> list[list[str]]:
+    """Return the words that name jobs, for as few calls as can be: an array's task wants its own.
+
+    ``-t`` is said of all jobs of a command line.
+    """
+    whole = [id_ for id_ in ids if "." not in id_]
+    tasks = [id_.partition(".") for id_ in ids if "." in id_]
+    return ([whole] if whole else []) + [[number, "-t", task] for number, _, task in tasks]

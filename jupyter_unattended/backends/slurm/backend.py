@@ -94,9 +94,13 @@ class SlurmBackend(BatchBackend):
         )
         return Order(spec, options, profile, planned, text)
 
-    def submit_script(self, script: Path, order: Order, after: str | None) -> str:
+    def submit_script(
+        self, script: Path, order: Order, after: str | None = None, hold: bool = False
+    ) -> str:
         """Hand a script to sbatch."""
         command = ["sbatch", "--parsable"]
+        if hold:
+            command.append("--hold")
         if after is not None:
             command += [f"--dependency=afterany:{after}", "--kill-on-invalid-dep=yes"]
         try:
@@ -106,6 +110,23 @@ class SlurmBackend(BatchBackend):
                 self._withdraw(script.parent.parent.name)
             raise BackendError(_explain_refusal(str(error), order.options)) from error
         return said.strip().splitlines()[-1].split(";")[0]
+
+    def array_script(self, bundle: Bundle, order: Order, home: Path, count: int) -> str:
+        """Return a script of which task n runs ``home/n/batch/job.sh``."""
+        limit = f"%{order.options.at_once}" if order.options.at_once else ""
+        pattern = str(home).replace("%", "%%")
+        output = "/dev/null" if "\\" in pattern else quoted(f"{pattern}/%a/scheduler.log")
+        return batch_script.array(
+            order.script,
+            _MARK,
+            [f"--array=1-{count}{limit}", f"--output={output}"],
+            home,
+            "$SLURM_ARRAY_TASK_ID",
+        )
+
+    def task_id(self, number: str, task: int) -> str:
+        """Return the id of one task of an array."""
+        return f"{number}_{task}"
 
     def _withdraw(self, job_id: str) -> None:
         """Take back a job of which nobody knows whether Slurm got it."""

@@ -61,6 +61,7 @@ SCHEDULER = {
 }
 
 COMPLEXES = """\
+wide wide BOOL == FORCED NO 0 0
 gpus gpus INT <= YES JOB 0 0
 gpu_type gpu_t RESTRING == YES NO NONE 0
 gpu_c gpu_c DOUBLE <= YES NO 0 0
@@ -99,6 +100,8 @@ class GridEngineCluster:
 
     name = "gridengine"
     slots = 4
+    #: A queue that runs many jobs at once, and what else to ask for to be let into it.
+    wide = {"queue": "wide.q", "extra": ["-l wide=TRUE"]}  # noqa: RUF012
 
     def __init__(self, *, slots: int = slots) -> None:
         need_root()
@@ -204,7 +207,7 @@ class GridEngineCluster:
         self._qconf(
             "-Ae",
             f"hostname {host}\nload_scaling NONE\n"
-            f"complex_values gpus=2,gpu_type=A100,gpu_c=8.0,gpu_memory=80G,slots={slots}\n"
+            f"complex_values gpus=2,gpu_type=A100,gpu_c=8.0,gpu_memory=80G\n"
             "user_lists NONE\nxuser_lists NONE\nprojects NONE\nxprojects NONE\n"
             "usage_scaling NONE\nreport_variables NONE\n",
         )
@@ -213,7 +216,7 @@ class GridEngineCluster:
         template = self._run(["qconf", "-sq"])
         for name, extra in (
             ("all.q", {"slots": str(slots), "h_rt": "12:00:00"}),
-            ("short.q", {"slots": str(slots), "h_rt": "00:10:00", "seq_no": "10"}),
+            ("wide.q", {"slots": "32", "h_rt": "01:00:00", "complex_values": "wide=TRUE"}),
         ):
             self._qconf("-Aq", self._changed(template, {**QUEUE, "qname": name, **extra}))
         self._qconf("-Aprj", "name research\noticket 0\nfshare 0\nacl NONE\nxacl NONE\n")

@@ -76,6 +76,8 @@ PartitionName=main Nodes={host} Default=YES PriorityTier=10 MaxTime=12:00:00 \
 DefaultTime=01:00:00 PreemptMode=off
 PartitionName=low Nodes={host} PriorityTier=1 MaxTime=1-00:00:00 PreemptMode=requeue GraceTime=0
 PartitionName=high Nodes={host} PriorityTier=100 MaxTime=01:00:00 PreemptMode=off
+PartitionName=wide Nodes={host} PriorityTier=10 MaxTime=01:00:00 PreemptMode=off \
+OverSubscribe=FORCE:8
 PartitionName=closed Nodes={host} AllowGroups=nobodyatall MaxTime=01:00:00
 """
 
@@ -85,6 +87,8 @@ class SlurmCluster:
 
     name = "slurm"
     slots = 4
+    #: A queue that runs many jobs at once, and what else to ask for to be let into it.
+    wide = {"queue": "wide"}  # noqa: RUF012
 
     def __init__(self, *, cpus: int = slots, min_job_age: int = 3600, scheduler: str = "") -> None:
         need_root()
