@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 from ...errors import BackendError
 from ..batch.observe import Seen
 
-
 _DETAIL = re.compile(r"<(JB_job_number|QIM_message|ULNG_value|MES_message)>(.*?)</\1>", re.DOTALL)
 
 
