@@ -18,7 +18,12 @@ from jupyter_unattended.jobs.view import JobView
 from jupyter_unattended.paths import JobPaths
 
 pytest.register_assert_rewrite(
-    "hpc.bundles", "hpc.jobs", "hpc.chains", "hpc.arrays", "integration.backend_contract"
+    "hpc.bundles",
+    "hpc.jobs",
+    "hpc.chains",
+    "hpc.arrays",
+    "hpc.digits",
+    "integration.backend_contract",
 )
 
 from integration.backend_contract import Site  # noqa: E402

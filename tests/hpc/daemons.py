@@ -141,6 +141,7 @@ class Person:
         copied = root / "python"
         lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
         (copied / "bin").mkdir(parents=True)
+        (copied / "lib").mkdir()
         for part in ("bin/python3", lib):
             _link(Path(os.path.realpath(base / part)), copied / part)
         environment = root / "venv"
@@ -167,7 +168,7 @@ class Person:
     ) -> subprocess.CompletedProcess[str]:
         """Run `command` as the user with nothing of our own environment but `env`."""
         return subprocess.run(
-            ["setpriv", f"--reuid={self.name}", f"--regid={self.name}", "--clear-groups", *command],
+            ["runuser", "-u", self.name, "--", *command],
             env={
                 "HOME": str(self.home),
                 "USER": self.name,

@@ -193,7 +193,8 @@ class GridEngineCluster:
 
     def _configure(self, slots: int) -> None:
         host = "localhost"
-        gid = 61000 + os.getpid() % 4000
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+        gid = 61000 + 400 * int(worker.removeprefix("gw"))
         values = {
             key: value.format(root=self.root, gid=gid, last_gid=gid + 300)
             for key, value in CONFIGURATION.items()

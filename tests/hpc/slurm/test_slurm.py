@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyter_unattended.errors import BackendError, SpecError
+from jupyter_unattended.jobs.states import State
 
+from ..chains import COUNTING
 from ..jobs import Submit
 from .cluster import SlurmCluster
 
@@ -44,3 +48,52 @@ def test_gpus_are_given(submit: Submit) -> None:
     run = submit("echo gpus $CUDA_VISIBLE_DEVICES", gpus=1, options={"gpu_type": "a100"})
     run.wait()
     assert run.log() == "gpus 0\n"
+
+
+def test_preempted_by_a_higher_partition_and_requeued(submit: Submit) -> None:
+    low = submit(COUNTING, arguments=["8"], cpus=SlurmCluster.slots, options={"queue": "low"})
+    low.wait_for_text("attempt 1")
+    high = submit("sleep 3", cpus=SlurmCluster.slots, options={"queue": "high"})
+    assert "preempted" in low.wait_for_reason("preempted")
+    assert low.wait(State.PREEMPTED).attempt == 1
+    assert high.wait().state is State.SUCCEEDED
+    assert low.wait(timeout=60).state is State.SUCCEEDED
+    assert low.attempts == 2
+
+
+def test_the_time_limit_of_slurm_itself(submit: Submit, cluster: SlurmCluster) -> None:
+    run = submit("trap '' TERM; echo up; while :; do sleep 1; done")
+    run.wait_for_text("up")
+    cluster.client("scontrol", "update", f"JobId={run.ref.handle}", "TimeLimit=1")
+    os.kill(cluster.script_pid(run.ref.handle), signal.SIGSTOP)
+    ended = run.wait(timeout=110)
+    assert ended.state is State.FAILED
+    assert "time limit" in ended.reason
+
+
+def test_a_node_that_fails_has_its_job_queued_again(submit: Submit, cluster: SlurmCluster) -> None:
+    run = submit(COUNTING, arguments=["12"])
+    run.wait_for_text("attempt 1")
+    cluster.client("scontrol", "update", f"NodeName={cluster.host}", "State=DOWN", "Reason=test")
+    try:
+        assert run.wait_for_reason("its node failed")
+    finally:
+        cluster.client("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
+    assert run.wait(timeout=60).state is State.SUCCEEDED
+    assert run.attempts == 2
+
+
+def test_the_reasons_why_jobs_wait(submit: Submit) -> None:
+    busy = submit("sleep 20", cpus=SlurmCluster.slots)
+    busy.wait(State.RUNNING)
+    first = submit("true", cpus=SlurmCluster.slots)
+    second = submit("true", cpus=SlurmCluster.slots)
+    assert "waiting for free resources" in first.wait_for_reason("waiting")
+    assert "priority" in second.wait_for_reason("priority")
+    busy.backend.cancel(busy.ref)
+
+
+def test_a_user_may_lower_a_priority(submit: Submit, cluster: SlurmCluster) -> None:
+    run = submit("true", options={"hold": True})
+    run.backend.set_priority(run.ref, -50)
+    assert "Nice=50" in cluster.shown(run.ref.handle)

@@ -1,0 +1,108 @@
+"""The digits example as a chain, submitted with the command line by an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from .daemons import wait_for
+
+Cluster = Any
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train-digits.ipynb"
+LINE = "for epoch in range(1, epochs + 1):\n"
+CHANGED = (
+    "import time\n"
+    "from jupyter_unattended import resumable\n"
+    "steps = resumable(range(1, epochs + 1), state={'network': network, 'history': history})\n"
+    "for epoch in steps:\n"
+    "    time.sleep(1.5)\n"
+)
+
+
+class Shell:
+    """The command line as an ordinary user runs it."""
+
+    def __init__(self, cluster: Cluster, workspace: Path) -> None:
+        self.person = cluster.person
+        self.cluster = cluster
+        self.workspace = workspace
+
+    def __call__(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run ``jupyter-unattended WORDS`` in the workspace."""
+        return self.person.run(
+            [str(self.person.python), "-m", "jupyter_unattended.cli", *words],
+            env=self.cluster.env,
+            cwd=self.workspace,
+            timeout=timeout,
+        )
+
+    def submit(self, *words: str) -> str:
+        """Submit and return the id."""
+        done = self("submit", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def show(self, job: str) -> dict[str, Any]:
+        """Return ``show --json``."""
+        done = self("show", "--json", job)
+        assert done.returncode == 0, done.stderr
+        shown: dict[str, Any] = json.loads(done.stdout)
+        return shown
+
+
+@pytest.fixture
+def shell(cluster: Cluster, workspace: Path) -> Shell:
+    """Return the command line in a workspace of the user's own."""
+    return Shell(cluster, workspace)
+
+
+def losses(directory: Path) -> list[float]:
+    """Return the loss of each epoch, as reported, the last word on each."""
+    by_step = {}
+    for line in (directory / "metrics.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        by_step[entry["step"]] = entry["values"]["loss"]
+    return [by_step[step] for step in sorted(by_step)]
+
+
+@pytest.mark.timeout(300)
+def test_the_digits_as_a_chain_have_the_numbers_of_an_uninterrupted_run(
+    shell: Shell, cluster: Cluster, workspace: Path
+) -> None:
+    node = nbformat.read(EXAMPLE, as_version=4)  # type: ignore[no-untyped-call]
+    (training,) = (cell for cell in node.cells if LINE in cell.source)
+    training.source = training.source.replace(LINE, CHANGED)
+    notebook = workspace / "digits.ipynb"
+    notebook.write_text(nbformat.writes(node))  # type: ignore[no-untyped-call]
+    notebook.chmod(0o644)
+    common = ["digits.ipynb", "--backend", cluster.name, "--grace-period", "3s", "--epochs=60"]
+    whole = shell.submit(*common, "--name", "whole")
+    chain = shell.submit(
+        *common, "--name", "chain", "--link-time", "45s", "--warning-time", "10s",
+        "--total-time", "10m",
+    )  # fmt: skip
+
+    def ended() -> bool:
+        return all(
+            shell.show(job)["state"] in ("succeeded", "failed", "cancelled")
+            for job in (whole, chain)
+        )
+
+    wait_for(ended, 280, "both ended", 2)
+    views = {name: shell.show(job) for name, job in (("whole", whole), ("chain", chain))}
+    directories = {name: Path(view["directory"]) for name, view in views.items()}
+    for name, view in views.items():
+        log = (directories[name] / "scheduler.log").read_text()
+        assert view["state"] == "succeeded", f"{view} {log}"
+    assert views["whole"]["attempt"] == 1
+    assert views["chain"]["attempt"] >= 3
+    assert len(losses(directories["whole"])) == 60
+    assert losses(directories["chain"]) == losses(directories["whole"])
+    owner = (directories["chain"] / "output.ipynb").owner()
+    assert owner == shell.person.name
+    wait_for(lambda: not cluster.queue(), 20, "nothing is left")

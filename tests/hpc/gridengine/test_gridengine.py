@@ -1,0 +1,158 @@
+"""What is Grid Engine's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_unattended.errors import BackendError, SpecError
+from jupyter_unattended.jobs.states import State
+
+from ..chains import COUNTING
+from ..daemons import wait_for
+from ..jobs import Submit
+from .cluster import GridEngineCluster
+
+#: As in the Shared Computing Cluster's own tutorial.
+JOB_QSUB = """\
+#!/bin/bash -l
+
+# Set SCC project
+#$ -P research
+# Request 4 CPUs
+#$ -pe omp 4
+# Request 1 GPU with a compute capability and memory
+#$ -l gpus=1
+#$ -l gpu_c=3.5
+#$ -l gpu_memory=48G
+# Specify hard time limit for the job.
+#$ -l h_rt=11:30:00
+# Send an email when the job finishes or if it is aborted
+#$ -m ea
+# Give job a name
+#$ -N train
+# Combine output and error files into a single file
+#$ -j y
+
+module load miniconda
+python train.py
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"options": {"project": "nosuch"}}, "nosuch"),
+        ({"options": {"queue": "nosuch"}}, "nosuch"),
+        ({"options": {"gpu_type": "V200"}, "gpus": 1}, "V200"),
+        ({"gpus": 5}, "gpus"),
+        ({"cpus": 2, "options": {"parallel_environment": "nosuch"}}, "nosuch"),
+        ({"options": {"extra": ["-l nonsense=1"]}}, "nonsense"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_its_words(
+    submit: Submit, fields: dict[str, Any], names: str, workspace: Path, cluster: GridEngineCluster
+) -> None:
+    with pytest.raises(BackendError, match=names) as caught:
+        submit("echo never", **fields)
+    assert "\n" not in str(caught.value)
+    assert not list(workspace.glob(".unattended/*/batch"))
+    assert cluster.queue() == []
+
+
+def test_the_tutorials_own_directives_are_accepted_as_they_are(
+    submit: Submit, cluster: GridEngineCluster, workspace: Path
+) -> None:
+    script = workspace / "job.qsub"
+    script.write_text(JOB_QSUB)
+    run = submit('echo "$NSLOTS $JOB_NAME"; sleep 3', options={"directives": str(script)})
+    run.wait_for_text("4 train")
+    shown = cluster.shown(run.ref.handle)
+    assert "research" in shown
+    assert "h_rt=41400" in shown
+    assert run.wait().state is State.SUCCEEDED
+
+
+def test_options_become_the_sites_resources(submit: Submit, cluster: GridEngineCluster) -> None:
+    run = submit(
+        'echo "$NSLOTS"; sleep 3',
+        cpus=4,
+        gpus=1,
+        options={
+            "project": "research", "gpu_capability": 3.5, "gpu_memory": "48Gi",
+            "link_time": "1h", "gpu_type": "A100",
+        },
+    )  # fmt: skip
+    run.wait_for_text("4")
+    shown = cluster.shown(run.ref.handle)
+    for words in ("gpus=1", "gpu_c=3.5", "gpu_memory=48G", "h_rt=3600", "gpu_type=A100"):
+        assert words in shown
+    assert run.wait().state is State.SUCCEEDED
+
+
+def test_memory_needs_the_profiles_word_for_it(submit: Submit) -> None:
+    with pytest.raises(SpecError, match="memory_option"):
+        submit("true", memory="2G")
+
+
+def test_a_job_that_cannot_be_started_shows_grid_engines_own_words(submit: Submit) -> None:
+    run = submit("echo up", options={"extra": ["-o /nonexistent/file"]})
+    assert "can't open output file" in run.wait_for_reason("Grid Engine could not start it")
+    assert run.wait(State.PAUSED).state is State.PAUSED
+    run.backend.cancel(run.ref)
+    assert run.wait().state is State.CANCELLED
+
+
+@pytest.mark.parametrize("code", [99, 100])
+def test_exit_codes_that_mean_something_to_grid_engine_are_failures(
+    submit: Submit, cluster: GridEngineCluster, code: int
+) -> None:
+    run = submit(f"exit {code}")
+    ended = run.wait()
+    assert (ended.state, ended.exit_code, ended.attempt) == (State.FAILED, code, 1)
+    wait_for(lambda: not cluster.queue(), 15, "it is neither queued again nor in error")
+
+
+def test_grid_engine_does_not_answer_and_its_jobs_go_on(
+    submit: Submit, cluster: GridEngineCluster
+) -> None:
+    run = submit(COUNTING, arguments=["6"])
+    run.wait_for_text("attempt 1")
+    cluster.kill_qmaster()
+    try:
+        run.backend.status.forget()
+        with pytest.raises(BackendError):
+            run.now()
+        wait_for(lambda: (run.paths.checkpoints / "count").read_text() == "6\n", 30, "counted")
+    finally:
+        cluster.start_qmaster()
+    run.backend.status.forget()
+    assert run.wait().state is State.SUCCEEDED
+    assert run.attempts == 1
+
+
+def test_a_limit_in_ones_own_directives_times_the_links(submit: Submit) -> None:
+    run = submit(
+        COUNTING,
+        arguments=["9"],
+        options={"extra": ["-l h_rt=0:0:10"], "warning_time": 4, "total_time": 100},
+    )
+    assert run.wait(timeout=90).state is State.SUCCEEDED
+    assert run.attempts >= 2
+
+
+def test_killed_at_its_limit_when_the_script_is_stopped(
+    submit: Submit, cluster: GridEngineCluster
+) -> None:
+    run = submit("echo up; sleep 60", options={"link_time": 12, "warning_time": 2})
+    run.wait_for_text("up")
+    os.kill(cluster.script_pid(run.ref.handle), signal.SIGSTOP)
+    time.sleep(1)
+    ended = run.wait(timeout=100)
+    assert ended.state is State.FAILED
+    assert "limit" in ended.reason or "SIGKILL" in ended.reason
