@@ -12,14 +12,13 @@ import { CodeBlock } from './codeBlock';
 import { ErrorNote, Loading } from './components';
 import { Findings } from './findings';
 import { changes, forBackend, toSubmit, withChanges, withoutSecrets } from './formData';
+import { EnvironmentField, JsonField } from './formFields';
 import type { IFormContext } from './formTemplates';
 import {
   BackendWidget,
   BaseInputTemplate,
   CheckboxWidget,
-  EnvironmentField,
   FieldTemplate,
-  JsonField,
   ObjectFieldTemplate,
   SelectWidget,
   TextareaWidget,
