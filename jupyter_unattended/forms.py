@@ -53,7 +53,7 @@ _LAYOUT = (
     ("workspace", "advanced", "Workspace"),
     ("snapshot", "advanced", "Snapshot workspace files"),
     ("checkpoints", "advanced", "Save variables between cells"),
-    ("checkpoint_interval", "advanced", "Seconds between snapshots"),
+    ("checkpoint_interval", "advanced", "Time between snapshots"),
 )
 #: Fields that are not drawn as such.
 _SPECIAL = {
@@ -62,11 +62,13 @@ _SPECIAL = {
 }
 #: Fields that a person writes with a unit.
 _MEMORY_FIELDS = {"memory"}
-_DURATION_FIELDS = {"time_limit", "grace_period"}
+_DURATION_FIELDS = {"time_limit", "grace_period", "checkpoint_interval"}
 _MEMORY_PATTERN = r"^\s*[0-9]*\.?[0-9]+\s*[kKmMgGtT]?[iI]?[bB]?\s*$"
 _DURATION_PATTERN = (
     r"^\s*(([0-9]*\.?[0-9]+\s*[sSmMhHdD]?\s*)+|([0-9]+-)?([0-9]+:)?[0-9]+:[0-9]+)\s*$"
 )
+#: What an empty field means.
+_PLACEHOLDERS = {"image": "same as this server"}
 #: Field -> the capability without which it has no effect.
 _NEEDS = {"gpus": "gpus", "memory": "memory", "image": "image", "priority": "priority"}
 
@@ -306,11 +308,16 @@ def _field(
         del schema["default"]
     if name in _MEMORY_FIELDS | _DURATION_FIELDS:
         is_memory = name in _MEMORY_FIELDS
-        for keyword in ("exclusiveMinimum", "default"):
+        for keyword in ("exclusiveMinimum", "minimum", "default"):
             schema.pop(keyword, None)
         schema["type"] = "string"
         schema["pattern"] = _MEMORY_PATTERN if is_memory else _DURATION_PATTERN
         schema["x-placeholder"] = "e.g. 4G" if is_memory else "e.g. 12h"
+        if name == "checkpoint_interval":
+            schema["pattern"] = rf"^\s*off\s*$|{_DURATION_PATTERN}"
+            schema["x-placeholder"] = "chosen from the cost"
+    elif name in _PLACEHOLDERS:
+        schema["x-placeholder"] = _PLACEHOLDERS[name]
     schema.pop("format", None)  # "path" is none of the formats a validator knows
     schema["title"] = title or name.replace("_", " ").capitalize()
     schema["x-group"] = group

@@ -127,3 +127,24 @@ def test_environments_that_cannot_be_read(env: object) -> None:
 def test_open_quotation_marks() -> None:
     with pytest.raises(SpecError, match="quotation"):
         forms.to_fields({"arguments": "--name 'a"})
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("memory", ["4G", "512Mi", "1.5 g", "1000"], ["lots", "4X", "-1G"]),
+        ("time_limit", ["90s", "1h30m", "36:00:00", "2-00:00:00", "60", "1h 30m"], ["soon", "h"]),
+        ("checkpoint_interval", ["0", "10m", "off"], ["never"]),
+    ],
+)
+def test_patterns_agree_with_the_spec(field: str, good: list[str], bad: list[str]) -> None:
+    import re
+
+    pattern = build().schema["properties"][field]["pattern"]
+    for text in good:
+        assert re.search(pattern, text), text
+        JobSpec(notebook=Path("/n"), **{field: text})
+    for text in bad:
+        assert not re.search(pattern, text), text
+        with pytest.raises(ValueError, match=field):
+            JobSpec(notebook=Path("/n"), **{field: text})
