@@ -391,10 +391,11 @@ class Publication:
                     return self._add(ref)
         pending = _Pending(self._store._objects)
         self._pending.append(pending)
-        checksums = pending.write_checked(view)
+        pending.write(view)
         self.written_bytes += size
-        pending.finish(_new_name(checksums))
-        return self._add(Ref(pending.name, size, checksums, sample))
+        pending.finish(secrets.token_hex(16))
+        # Computed while the disk is busy, the checksums cost next to no time.
+        return self._add(Ref(pending.name, size, _checksums(view), sample))
 
     def stream(self) -> Stream:
         """Return a file to write a payload of unknown length into, piece by piece."""
@@ -488,10 +489,9 @@ class Stream:
             return publication.put(self._part)
         if self._part:
             self._take(memoryview(self._part))
-        checksums = tuple(self._checksums)
         publication.written_bytes += self._size
-        self._pending.finish(_new_name(checksums))
-        return publication._add(Ref(self._pending.name, self._size, checksums))
+        self._pending.finish(secrets.token_hex(16))
+        return publication._add(Ref(self._pending.name, self._size, tuple(self._checksums)))
 
 
 class _CheckedFile(io.RawIOBase):
@@ -537,25 +537,6 @@ class _Pending:
             count = os.write(self._descriptor, view[:CHUNK])
             self._size += count
             view = view[count:]
-
-    def write_checked(self, view: memoryview) -> tuple[int, ...]:
-        """Write `view` and, meanwhile, compute its checksums."""
-        if len(view) < _PARALLEL_FROM:
-            self.write(view)
-            return _checksums(view)
-        found: list[int] = []
-
-        def check() -> None:
-            starts = range(0, len(view), CHUNK)
-            found.extend(zlib.crc32(view[start : start + CHUNK]) for start in starts)
-
-        thread = threading.Thread(target=check, name=THREAD_NAME, daemon=True)
-        thread.start()
-        try:
-            self.write(view)
-        finally:
-            thread.join()
-        return tuple(found)
 
     def finish(self, name: str) -> None:
         """Start to bring it to the disk; it is to be called `name`."""
@@ -622,11 +603,6 @@ def _sample(view: memoryview) -> int:
     for start in range(0, len(view), step):
         value = zlib.crc32(view[start : start + 256], value)
     return value
-
-
-def _new_name(checksums: tuple[int, ...]) -> str:
-    """Return a name that no other object has."""
-    return f"{zlib.crc32(repr(checksums).encode()):08x}-{secrets.token_hex(8)}"
 
 
 def _checksums(view: memoryview) -> tuple[int, ...]:
