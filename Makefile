@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab labextension screenshots test test-ui test-unit test-integration test-cluster test-slurm test-gridengine lint types format benchmark docs wheel clean
+.PHONY: help demo lab labextension screenshots test test-ui test-unit test-preemption test-integration test-cluster test-slurm test-gridengine lint types format benchmark docs wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -42,6 +42,10 @@ lab: labextension  ## Open the examples in JupyterLab with this extension in it
 
 test: $(VENV)/.dev  ## Run the tests that need nothing but this machine
 	$(BIN)/python -m pytest
+
+test-preemption: $(VENV)/.dev  ## 100 kills at random moments, 200 while saving (half an hour)
+	UNATTENDED_KILLS=100 UNATTENDED_SAVING_KILLS=200 $(BIN)/python -m pytest --timeout 7200 \
+		tests/integration/test_checkpoint_resume.py tests/integration/test_checkpoint_saving_killed.py
 
 test-unit: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/unit
