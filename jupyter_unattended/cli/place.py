@@ -46,12 +46,20 @@ def backends_command(as_json: bool) -> int:
     ),
 )
 @click.argument("workspace", type=click.Path(), default=".", metavar="[WORKSPACE]")
+@click.option(
+    "--site-profile",
+    metavar="BACKEND",
+    help="Instead, print a site profile for slurm or gridengine, from what its scheduler tells.",
+)
 @json_option()
-def doctor_command(workspace: str, as_json: bool) -> int:
+def doctor_command(workspace: str, site_profile: str | None, as_json: bool) -> int:
     """Check what jobs need here and say what to do about what is missing.
 
     Exits with 1 if something would keep jobs from running.
     """
+    if site_profile is not None:
+        print(_proposed_profile(site_profile), end="")
+        return 0
     from .. import doctor
 
     checks = doctor.run(Path(workspace).absolute(), service().state_dir)
@@ -65,6 +73,16 @@ def doctor_command(workspace: str, as_json: bool) -> int:
             if check.fix:
                 print(f"{'':9}{text.one_line(check.fix)}")
     return 1 if any(check.status == "error" for check in checks) else 0
+
+
+def _proposed_profile(name: str) -> str:
+    from ..backends.batch.backend import BatchBackend
+    from ..errors import UnsupportedError
+
+    backend = service().backend(name)
+    if not isinstance(backend, BatchBackend):
+        raise UnsupportedError(f"{name} has no site profile; slurm and gridengine have.")
+    return backend.propose_profile()
 
 
 def _backends() -> list[dict[str, Any]]:

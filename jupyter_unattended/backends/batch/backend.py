@@ -118,6 +118,10 @@ class BatchBackend(ABC):
         """Let held jobs start."""
 
     @abstractmethod
+    def propose_profile(self) -> str:
+        """Return a site profile in TOML, made from what the scheduler itself tells."""
+
+    @abstractmethod
     def capabilities(self) -> Capabilities:
         """Return what this scheduler can do."""
 

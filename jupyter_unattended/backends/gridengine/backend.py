@@ -47,6 +47,12 @@ class GridEngineBackend(BatchBackend):
         """Run Grid Engine's programs."""
         return Commands(self.scheduler, self.state_dir, profile.submit_host)
 
+    def propose_profile(self) -> str:
+        """Return a site profile made from what Grid Engine itself tells."""
+        from .propose import propose
+
+        return propose(self.commands)
+
     def capabilities(self) -> Capabilities:
         """Return what Grid Engine can do."""
         return Capabilities(

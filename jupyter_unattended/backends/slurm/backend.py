@@ -63,6 +63,12 @@ class SlurmBackend(BatchBackend):
             env={"SLURM_TIME_FORMAT": "%s"},
         )
 
+    def propose_profile(self) -> str:
+        """Return a site profile made from what Slurm itself tells."""
+        from .propose import propose
+
+        return propose(self.commands)
+
     def capabilities(self) -> Capabilities:
         """Return what Slurm can do."""
         return Capabilities(

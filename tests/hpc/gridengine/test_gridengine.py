@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_unattended.backends.batch.profile import load
+from jupyter_unattended.backends.gridengine import GridEngineBackend
 from jupyter_unattended.errors import BackendError, SpecError
 from jupyter_unattended.jobs.states import State
 
@@ -156,3 +158,12 @@ def test_killed_at_its_limit_when_the_script_is_stopped(
     ended = run.wait(timeout=100)
     assert ended.state is State.FAILED
     assert "limit" in ended.reason or "SIGKILL" in ended.reason
+
+
+def test_doctor_proposes_a_profile_that_is_one(backend: GridEngineBackend, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(backend.propose_profile())
+    profile = load("gridengine")
+    assert profile.queues["all.q"].time_limit == 12 * 3600
+    assert (profile.gpu_option, profile.gpus_per_slot) == ("gpus", False)
+    assert profile.parallel_environment == "omp"
+    assert profile.memory_option

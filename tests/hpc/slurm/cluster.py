@@ -18,6 +18,7 @@ from pathlib import Path
 from ..daemons import (
     Daemon,
     Person,
+    end_processes_with,
     free_ports,
     install,
     need_root,
@@ -244,6 +245,8 @@ class SlurmCluster:
                 wait_for(lambda: self.client("squeue", "-h").stdout == "", 15, "empty", 0.2)
         for daemon in (self.node, self.controller, self.munged):
             daemon.stop()
+        # A job that slurmctld forgot over its own death keeps the process that watches it.
+        end_processes_with(f"SLURM_CONF={self.conf}")
         self.person.remove()
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_unattended.backends.batch.profile import load
+from jupyter_unattended.backends.slurm import SlurmBackend
 from jupyter_unattended.errors import BackendError, SpecError
 from jupyter_unattended.jobs.states import State
 
@@ -97,3 +99,11 @@ def test_a_user_may_lower_a_priority(submit: Submit, cluster: SlurmCluster) -> N
     run = submit("true", options={"hold": True})
     run.backend.set_priority(run.ref, -50)
     assert "Nice=50" in cluster.shown(run.ref.handle)
+
+
+def test_doctor_proposes_a_profile_that_is_one(backend: SlurmBackend, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(backend.propose_profile())
+    profile = load("slurm")
+    assert profile.queues["main"].time_limit == 12 * 3600
+    assert profile.queues["low"].time_limit == 24 * 3600
+    assert profile.chain == "requeue"
