@@ -162,6 +162,7 @@ finish_attempt() {
   more=", \"ended\": $now, \"exit_code\": $code"
   if [[ -n $stop_signal ]]; then more+=", \"signal\": \"$stop_signal\""; fi
   if [[ -n $reason ]]; then to_json "$reason"; more+=", \"reason\": $json"; fi
+  if (($$ == 1)); then note_memory; fi
   write_record "$more"
   if [[ -n ${copier:-} ]]; then
     exec 4>&-
@@ -170,6 +171,17 @@ finish_attempt() {
     done
   fi
   exit "$code"
+}
+
+# The most memory that was in use, where we are all that runs in our container.
+note_memory() {
+  local file peak
+  for file in /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes; do
+    if read -r peak 2>/dev/null <"$file" && [[ $peak =~ ^[0-9]+$ ]]; then
+      more+=", \"memory_peak\": $peak"
+      return
+    fi
+  done
 }
 
 # -- signals ---------------------------------------------------------------------------------------

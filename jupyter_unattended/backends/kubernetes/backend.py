@@ -7,6 +7,7 @@ import secrets as random
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,7 +23,7 @@ from ...errors import (
 from ...jobs.states import State
 from ...spec import JobSpec, describe
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
-from . import git, kueue, labels, manifest, queues, record
+from . import git, kueue, labels, manifest, queues, record, remember
 from .client import ApiError, Json, may_be_configured
 from .cluster import Cluster
 from .look import Look
@@ -87,6 +88,9 @@ class KubernetesBackend:
     def render(self, bundle: Bundle) -> Rendering:
         """Show the Job; image and volumes being given, without rights and without a cluster."""
         options = self._options(bundle.spec)
+        if may_be_configured():
+            with contextlib.suppress(BackendUnavailableError):
+                bundle, options = self._recalled(bundle, options, self._cluster(options.context))
         place = self._place_to_show(bundle.spec, options)
         job = manifest.build(bundle, options, place)
         notes = []
@@ -105,6 +109,7 @@ class KubernetesBackend:
         if options.git:
             options = options.model_copy(update={"git": git.pin(options.git)})
         cluster = self._cluster(options.context)
+        bundle, options = self._recalled(bundle, options, cluster)
         place = cluster.place(bundle.spec, options)
         namespace = place.namespace or "default"
         name = None
@@ -121,6 +126,10 @@ class KubernetesBackend:
                 name = f"{labels.name(bundle.job_id)}-{random.token_hex(2)}"
             else:
                 cluster.watch(namespace).jobs.put(created)
+                if bundle.spec.image and options.volume:
+                    remember.remember(
+                        self.state_dir, cluster.context, bundle.spec.image, options.volume
+                    )
                 return _handle(cluster.context, namespace, name)
 
     def _create(
@@ -275,6 +284,19 @@ class KubernetesBackend:
     def _where(self, job: JobRef) -> tuple[Cluster, str, str]:
         context, namespace, name = _parse(job.handle)
         return self._cluster(context or None), namespace, name
+
+    def _recalled(
+        self, bundle: Bundle, options: KubernetesOptions, cluster: Cluster
+    ) -> tuple[Bundle, KubernetesOptions]:
+        """Outside a cluster, fill in the image and volumes that were last given."""
+        if not cluster.context:
+            return bundle, options
+        last = remember.recall(self.state_dir, cluster.context)
+        if last.image and not bundle.spec.image:
+            bundle = replace(bundle, spec=bundle.spec.model_copy(update={"image": last.image}))
+        if last.volumes and not options.volume:
+            options = options.model_copy(update={"volume": list(last.volumes)})
+        return bundle, options
 
     @staticmethod
     def _options(spec: JobSpec) -> KubernetesOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from ...jobs import attempts
 from ...jobs.states import State
 from ..base import JobRef, Observation
 from . import kueue, queues, reasons, record
@@ -14,6 +15,13 @@ from .cluster import Cluster
 #: How long a Job may be without a pod, or a pod without a running container, before events are
 #: asked why, in seconds.
 _PATIENCE = 3.0
+
+
+def _memory_used(ref: JobRef) -> str:
+    """Say how much memory the newest attempt used, if it could still note that."""
+    existing = ref.paths.existing_attempts()
+    peak = attempts.record(existing[-1]).get("memory_peak") if existing else None
+    return f" (it used {peak / 2**20:.0f}Mi)" if isinstance(peak, int) else ""
 
 
 class Look:
@@ -49,6 +57,8 @@ class Look:
             seen = self._queued(job, pods)
         else:
             seen = reasons.observe(job, pods, self._events(job, pods))
+            if seen.state is State.FAILED and reasons.is_out_of_memory(seen.reason):
+                seen = replace(seen, reason=seen.reason + _memory_used(ref))
             if seen.state is State.PREEMPTED:
                 seen = self._compare(name, pods) or seen
         if seen is None or seen.attempt is not None:

@@ -7,16 +7,15 @@ import math
 import os
 import secrets as random
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from ...errors import SpecError
 from ...spec import JobSpec
 from ..base import Bundle
-from . import labels
+from . import labels, mounts
 from .client import Json
 from .merge import merge
 from .options import KubernetesOptions, parse_toleration
-from .pod import Mount, Twin, covering, gpu_resource
+from .pod import Twin, gpu_resource
 from .queues import Queue
 
 #: start.sh's exit code for "stopped from outside before the end: run me again".
@@ -26,8 +25,6 @@ KILLED = 137
 #: What start.sh leaves with here when the notebook's process alone was killed (out of memory):
 #: 137 would look like a container that was killed from outside, and be tried again.
 PROCESS_KILLED = 1
-#: Name of the volume that a git repository is cloned into.
-_CLONE = "clone"
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
     image = spec.image or twin.image
     if not image:
         raise SpecError("image: give the container image that the job runs in (--image)")
-    mounts = _mounts(bundle, options, twin)
+    mounted = mounts.all_mounts(bundle, options, twin)
     script = [str(bundle.paths.start_script), *spec.arguments]
     container: Json = {
         "name": labels.CONTAINER,
@@ -152,7 +149,7 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
         "command": ["bash", *(_literal(word) for word in script)],
         "env": _environment(spec, options, twin, name),
         "resources": _resources(spec, options, twin),
-        "volumeMounts": [mount.mount for mount in mounts],
+        "volumeMounts": [mount.mount for mount in mounted],
     }
     policy = options.image_pull_policy or (None if spec.image else twin.image_pull_policy)
     if policy:
@@ -176,7 +173,7 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
         "automountServiceAccountToken": options.service_account is not None,
         "enableServiceLinks": False,
         "containers": [container],
-        "volumes": list({mount.volume["name"]: mount.volume for mount in mounts}.values()),
+        "volumes": list({mount.volume["name"]: mount.volume for mount in mounted}.values()),
     }
     _choose_nodes(pod, options, place)
     if options.git:
@@ -226,96 +223,6 @@ def _pinned(affinity: Json, node: str) -> Json:
     }
 
 
-def _mounts(bundle: Bundle, options: KubernetesOptions, twin: Twin) -> list[Mount]:
-    """Return all mounts of the job's container; the job directory is in one of them."""
-    asked = [
-        Mount(
-            {
-                "name": _volume_name(claim.name),
-                "mountPath": claim.path,
-                "readOnly": claim.read_only,
-            },
-            {
-                "name": _volume_name(claim.name),
-                "persistentVolumeClaim": {"claimName": claim.name},
-            },
-        )
-        for claim in options.claims()
-    ]
-    paths = {mount.path for mount in asked}
-    inherited = [mount for mount in twin.mounts if mount.path not in paths]
-    everything = (*inherited, *asked)
-    directory = bundle.paths.root
-    home = covering(everything, directory)
-    if home is None or not home.is_shared:
-        raise SpecError(_no_home(bundle, home, everything))
-    if home.mount.get("readOnly"):
-        raise SpecError(f"workspace: {home.path} is mounted read-only; the job writes there")
-    if options.code == "image" or options.git:
-        mounts = [mount for mount in everything if mount is not home]
-        mounts += _job_directory_only(bundle, home, clone=options.git is not None)
-    else:
-        mounts = list(everything)
-    mounts += _secret_mounts(options)
-    if not any(mount.path == PurePosixPath("/dev/shm") for mount in mounts):  # noqa: S108
-        mounts += _shared_memory(bundle.spec, options)
-    return mounts
-
-
-def _no_home(bundle: Bundle, home: Mount | None, mounts: tuple[Mount, ...]) -> str:
-    where = bundle.spec.workspace or bundle.paths.root
-    shared = sorted(str(mount.path) for mount in mounts if mount.is_shared)
-    places = f" (volumes are at: {', '.join(shared)})" if shared else ""
-    if home is not None:
-        return (
-            f"workspace: {where} is in this pod's own {home.path}, which no other pod sees{places}"
-        )
-    return (
-        f"workspace: {where} is on no volume that the job could mount{places}; "
-        "give one with --volume pvc:CLAIM:/path"
-    )
-
-
-def _job_directory_only(bundle: Bundle, home: Mount, *, clone: bool) -> list[Mount]:
-    """Return the mount of the job directory alone, and of an empty workspace to clone into."""
-    inside = PurePosixPath(bundle.paths.root).relative_to(home.path)
-    part = PurePosixPath(home.mount.get("subPath", "")) / inside
-    mount = {**home.mount, "mountPath": str(bundle.paths.root), "subPath": str(part)}
-    mounts = [Mount(mount, home.volume)]
-    if clone:
-        volume: Json = {"name": _CLONE, "emptyDir": {}}
-        mounts.insert(0, Mount({"name": _CLONE, "mountPath": str(bundle.spec.workspace)}, volume))
-    return mounts
-
-
-def _secret_mounts(options: KubernetesOptions) -> list[Mount]:
-    mounts = []
-    for secret in options.secrets():
-        if secret.path is not None:
-            name = labels.name(f"secret-{secret.name}")
-            mounts.append(
-                Mount(
-                    {"name": name, "mountPath": secret.path, "readOnly": True},
-                    {"name": name, "secret": {"secretName": secret.name}},
-                )
-            )
-    return mounts
-
-
-def _shared_memory(spec: JobSpec, options: KubernetesOptions) -> list[Mount]:
-    if options.shared_memory is None and not spec.gpus:
-        return []
-    memory: Json = {"medium": "Memory"}
-    if options.shared_memory:
-        memory["sizeLimit"] = quantity(options.shared_memory)
-    mount = {"name": "shared-memory", "mountPath": "/dev/shm"}  # noqa: S108
-    return [Mount(mount, {"name": "shared-memory", "emptyDir": memory})]
-
-
-def _volume_name(claim: str) -> str:
-    return labels.name(f"claim-{claim}")
-
-
 def _environment(spec: JobSpec, options: KubernetesOptions, twin: Twin, name: str) -> list[Json]:
     entries = {entry["name"]: entry for entry in twin.environment}
     for secret in options.secrets():
@@ -343,7 +250,7 @@ def _from_secret(variable: str, secret: str, key: str) -> Json:
 
 
 def _resources(spec: JobSpec, options: KubernetesOptions, twin: Twin) -> Json:
-    memory = quantity(spec.memory) if spec.memory else None
+    memory = mounts.quantity(spec.memory) if spec.memory else None
     if memory is None:
         for amounts in (twin.resources.get("limits", {}), twin.resources.get("requests", {})):
             memory = memory or amounts.get("memory")
@@ -380,7 +287,7 @@ def _clone(spec: JobSpec, options: KubernetesOptions, image: str, policy: str | 
         "command": ["bash", "-c", _literal(script), "clone"]
         + [_literal(word) for word in (workspace, repository, commit)],
         "env": environment,
-        "volumeMounts": [{"name": _CLONE, "mountPath": workspace}],
+        "volumeMounts": [{"name": mounts.CLONE, "mountPath": workspace}],
     }
     if policy:
         container["imagePullPolicy"] = policy
@@ -401,11 +308,3 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a pod's user often has no name
         return f"uid-{os.getuid()}"
-
-
-def quantity(size: int) -> str:
-    """Return a number of bytes as Kubernetes and people write it (268435456 as 256Mi)."""
-    for unit, factor in (("Gi", 2**30), ("G", 10**9), ("Mi", 2**20), ("M", 10**6), ("Ki", 2**10)):
-        if size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)

@@ -13,6 +13,7 @@ from . import labels
 from .client import Json
 from .manifest import KILLED, STOPPED
 
+_OUT_OF_MEMORY = "out of memory (OOMKilled)"
 #: Why a container waits that will not start by itself, and what to do.
 _WAITING = {
     "ErrImagePull": "the image {image} cannot be pulled: {message}",
@@ -215,8 +216,13 @@ def out_of_memory(pod: Json) -> str:
         if container["name"] == labels.CONTAINER:
             limit = container.get("resources", {}).get("limits", {}).get("memory")
     if limit is None:
-        return "out of memory (OOMKilled): the node had none left, and the job has no limit"
-    return f"out of memory (OOMKilled): it used all of its limit of {limit}; ask for more"
+        return f"{_OUT_OF_MEMORY}: the node had none left, and the job has no limit"
+    return f"{_OUT_OF_MEMORY}: its limit is {limit}; ask for more"
+
+
+def is_out_of_memory(reason: str) -> bool:
+    """Whether a reason is that of `out_of_memory`."""
+    return reason.startswith(_OUT_OF_MEMORY)
 
 
 def unschedulable(message: str, pod: Json) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jupyter_unattended.backends.base import Bundle
-from jupyter_unattended.backends.kubernetes.manifest import Place, build, quantity
+from jupyter_unattended.backends.kubernetes.manifest import Place, build
+from jupyter_unattended.backends.kubernetes.mounts import quantity
 from jupyter_unattended.backends.kubernetes.options import KubernetesOptions
 from jupyter_unattended.backends.kubernetes.pod import Twin, twin
 from jupyter_unattended.backends.kubernetes.queues import Queue

@@ -96,9 +96,7 @@ def test_the_end_of_a_job() -> None:
 def test_out_of_memory_is_named_with_the_limit() -> None:
     failed = job(("Failed", "True", "PodFailurePolicy"))
     seen = observe(failed, [pod("Failed", ended(1, "OOMKilled"), limit="2Gi")])
-    assert seen.reason == (
-        "out of memory (OOMKilled): it used all of its limit of 2Gi; ask for more"
-    )
+    assert seen.reason == "out of memory (OOMKilled): its limit is 2Gi; ask for more"
     seen = observe(failed, [pod("Failed", ended(1, "OOMKilled"))])
     assert "the job has no limit" in seen.reason
 
