@@ -161,6 +161,10 @@ def _special(obj: Any) -> Any:
         return standard_stream, ("stdout",)
     if obj is sys.stderr:
         return standard_stream, ("stderr",)
+    saveable = sys.modules.get("keras.src.saving.keras_saveable")
+    if saveable is not None and isinstance(obj, saveable.KerasSaveable):
+        # Its own pickle parts a model from its optimiser without a word.
+        raise snapshot_leftovers.UnsaveableError("a Keras object")
     shell = sys.modules.get("IPython.core.interactiveshell")
     if shell is not None and isinstance(obj, shell.InteractiveShell):
         return current_shell, ()
