@@ -179,7 +179,7 @@ note_memory() {
   for file in /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes; do
     if read -r peak 2>/dev/null <"$file" && [[ $peak =~ ^[0-9]+$ ]]; then
       more+=", \"memory_peak\": $peak"
-      return
+      return 0 # a bare return in a trap gives the status from before it
     fi
   done
 }
