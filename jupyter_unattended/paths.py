@@ -36,6 +36,11 @@ class AttemptPaths:
         """Exit code and end time; preallocated, so that a full disk cannot lose them."""
         return self.root / "exit"
 
+    @property
+    def paused(self) -> Path:
+        """Is there if a person paused this attempt, so that it does not count as a restart."""
+        return self.root / "paused"
+
 
 @dataclass(frozen=True)
 class JobPaths:

@@ -79,7 +79,20 @@ begin_attempt() {
     exec >>"$log" 2>&1
   fi
   exec </dev/null
+  limit_restarts
   limit_time
+}
+
+# Where the scheduler does not count restarts itself. Attempts that a person paused do not count.
+limit_restarts() {
+  local directory stops=0
+  [[ -n ${UNATTENDED_MAX_RESTARTS:-} ]] || return 0
+  for directory in "$job_directory"/attempts/*/; do
+    [[ $directory != "$attempt_directory/" && ! -e ${directory}paused ]] || continue
+    stops=$((stops + 1))
+  done
+  ((stops <= UNATTENDED_MAX_RESTARTS)) ||
+    fail 1 "stopped from outside more often than max-restarts ($UNATTENDED_MAX_RESTARTS) allows"
 }
 
 # Where the scheduler does not count a time limit itself: it counts all attempts together. Standard

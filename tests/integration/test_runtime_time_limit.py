@@ -1,4 +1,4 @@
-"""A time limit that no scheduler counts: start.sh counts it, over all attempts."""
+"""Limits that no scheduler counts: start.sh counts time and restarts, over all attempts."""
 
 from __future__ import annotations
 
@@ -77,3 +77,14 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def test_restarts_are_counted_but_for_those_that_a_person_asked_for(tmp_path: Path) -> None:
+    job = Job(tmp_path, "print('done')")
+    for number in (1, 2, 3):
+        job.attempt(number).mkdir(parents=True)
+    assert job.run(env={"UNATTENDED_MAX_RESTARTS": "2"}) == 1
+    assert job.record(4)["reason"] == "stopped from outside more often than max-restarts (2) allows"
+    for number in (2, 4):
+        (job.attempt(number) / "paused").touch()
+    assert job.run(env={"UNATTENDED_MAX_RESTARTS": "2"}) == 0

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from jupyter_unattended.backends.base import JobRef
+from jupyter_unattended.jobs import attempts
 from jupyter_unattended.jobs.states import State
 from tests.cluster.harness import Kubernetes, wait_until
-from tests.on_cluster.jobs import STUBBORN, Bench
+from tests.on_cluster.jobs import ENDLESS, STUBBORN, Bench
 
 NODE = "127.0.0.1"
 #: The first attempt runs until it is stopped, the second one ends.
@@ -130,6 +131,18 @@ def test_without_restarts_a_killed_pod_is_the_end(bench: Bench) -> None:
     bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
     ended = bench.wait(job, State.FAILED, timeout=30)
     assert ended.reason.startswith("given up after 0 restarts")
+
+
+def test_stops_that_kubernetes_does_not_count_are_counted(bench: Bench) -> None:
+    """Exit code 75 is ignored for ever; the job directory knows better."""
+    job = bench.begin(ENDLESS, max_restarts=0)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
+    ended = bench.wait(job, State.FAILED, timeout=60)
+    assert (ended.attempt, ended.exit_code) == (2, 1)
+    assert attempts.record(job.paths.attempt(2))["reason"] == (
+        "stopped from outside more often than max-restarts (0) allows"
+    )
 
 
 def test_drain(bench: Bench) -> None:

@@ -86,13 +86,14 @@ def test_a_cancelled_job_is_shown_running_while_it_stops(bench: Bench) -> None:
 
 
 def test_pausing_and_resuming(bench: Bench) -> None:
-    job = bench.begin()
+    job = bench.begin(max_restarts=0)  # what a person asks for is no restart
     bench.backend.pause(job)
     paused = bench.wait(job, State.PAUSED, timeout=20)
     assert paused.attempt == 1
     bench.backend.resume(job)
     bench.wait(job, State.RUNNING, timeout=20)
-    wait_until(lambda: len(job.paths.existing_attempts()) == 2, "a second attempt", 20)
+    wait_until(lambda: "begun" in bench.log(job), "the second attempt has begun", 20)
+    assert [attempt.number for attempt in job.paths.existing_attempts()] == [1, 2]
     assert bench.job(job)["status"].get("failed") is None
 
 

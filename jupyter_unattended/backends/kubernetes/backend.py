@@ -219,6 +219,7 @@ class KubernetesBackend:
         """Suspend the Job; under Kueue deactivate its Workload, else delete the Job and keep it."""
         cluster, namespace, name = self._where(job)
         found = self._get(cluster, namespace, name)
+        record.note_pause(job.paths)
         if not kueue.is_managed(found):
             self._suspend(cluster, namespace, name, suspended=True)
         elif not kueue.pause(cluster, namespace, found):

@@ -231,6 +231,8 @@ def _environment(spec: JobSpec, options: KubernetesOptions, twin: Twin, name: st
     literals = {
         "UNATTENDED_GRACE_PERIOD": f"{spec.grace_period:g}",
         "UNATTENDED_PROCESS_KILLED": str(PROCESS_KILLED),
+        # Kubernetes counts no pod that it ignores, so a job that is always stopped had no end.
+        "UNATTENDED_MAX_RESTARTS": str(spec.max_restarts),
         **spec.env,
     }
     if twin.image is None or spec.image not in (None, twin.image):

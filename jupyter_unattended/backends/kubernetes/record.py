@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import WorkspaceError
+from ...jobs import attempts
 from ...paths import JobPaths
 
 
@@ -57,3 +58,11 @@ def update(paths: JobPaths, **changes: Any) -> None:
         raise WorkspaceError(
             f"{path(paths)} cannot be written ({error.strerror}), so nothing was changed."
         ) from error
+
+
+def note_pause(paths: JobPaths) -> None:
+    """Note that a person stopped the newest attempt: it does not count as a restart."""
+    existing = paths.existing_attempts()
+    if existing and attempts.record(existing[-1]).get("exit_code") is None:
+        with contextlib.suppress(OSError):
+            existing[-1].paused.touch()

@@ -68,6 +68,7 @@ def test_it_can_be_stopped_and_started_again() -> None:
     found = job(max_restarts=7, grace_period=12.5)
     spec = found["spec"]
     assert spec["backoffLimit"] == 7
+    assert environment(found)["UNATTENDED_MAX_RESTARTS"]["value"] == "7"
     assert spec["podReplacementPolicy"] == "Failed"
     assert pod_of(found)["restartPolicy"] == "Never"
     assert pod_of(found)["terminationGracePeriodSeconds"] == 13
