@@ -2,8 +2,8 @@
 
 A training loop's model, optimiser and history are held by names all over the notebook, so that a
 loaded copy would be of no use: the object that is there must get the saved state. Objects are known
-by what they can do (``state_dict``, ``get_weights``, …), never by their library, except Keras,
-whose weights alone are not its state.
+by what they can do (``state_dict``, ``get_weights``, …), never by their library, except those of
+Keras (`checkpoint_keras`), whose weights alone are not their state.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import checkpoint_keras
 from .checkpoint_store import CheckpointError
 
 Library = Any
@@ -55,7 +56,13 @@ def named(state: Any) -> dict[str, Any]:
 def capture(objects: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """Return what must be saved of each object, by name."""
     kinds = {name: _kind(obj) for name, obj in objects.items()}
-    return {name: (kind, _CAPTURE[kind](objects[name])) for name, kind in kinds.items()}
+    return {name: (kind, _captured(kind, objects[name])) for name, kind in kinds.items()}
+
+
+def _captured(kind: str, obj: Any) -> Any:
+    if kind.startswith("keras"):
+        return checkpoint_keras.capture(kind, obj)
+    return _CAPTURE[kind](obj)
 
 
 def check(objects: Mapping[str, Any], saved: Mapping[str, tuple[str, Any]]) -> None:
@@ -74,6 +81,8 @@ def check(objects: Mapping[str, Any], saved: Mapping[str, tuple[str, Any]]) -> N
         fits = kind == _kind(obj) and (kind != "value" or type(value) is type(obj))
         if fits and kind == "value" and hasattr(obj, "shape") and not hasattr(obj, "iloc"):
             fits = obj.shape == value.shape and obj.dtype == value.dtype
+        elif fits and kind.startswith("keras"):
+            fits = checkpoint_keras.fits(kind, obj, value)
         if not fits:
             raise CheckpointError(f"its {name!r} does not fit {_article(type(obj).__name__)} here")
 
@@ -90,8 +99,8 @@ def restore(objects: Mapping[str, Any], saved: Mapping[str, tuple[str, Any]]) ->
                 raise CheckpointError(
                     f"{name!r} cannot take the saved state: its size or type is another one"
                 )
-        elif kind == "keras-optimizer":
-            _restore_keras_optimizer(obj, value, objects)
+        elif kind.startswith("keras"):
+            checkpoint_keras.restore(kind, obj, value, objects.values())
         else:
             _RESTORE[kind](obj, value)
 
@@ -99,11 +108,9 @@ def restore(objects: Mapping[str, Any], saved: Mapping[str, tuple[str, Any]]) ->
 def _kind(obj: Any) -> str:
     if isinstance(obj, type):
         return "value"
-    if any(base.__module__.partition(".")[0] == "keras" for base in type(obj).__mro__):
-        if hasattr(obj, "trainable_variables"):
-            return "keras"
-        if hasattr(obj, "variables") and hasattr(obj, "apply_gradients"):
-            return "keras-optimizer"
+    of_keras = checkpoint_keras.kind(obj)
+    if of_keras is not None:
+        return of_keras
     if _callable(obj, "state_dict") and _callable(obj, "load_state_dict"):
         return "state_dict"
     if _callable(obj, "get_weights") and _callable(obj, "set_weights"):
@@ -131,62 +138,12 @@ def _changes_in_place(obj: Any) -> bool:
 # --- libraries ---------------------------------------------------------------------------------
 
 
-def _capture_keras(model: Any) -> dict[str, Any]:
-    import numpy as np
-
-    optimizer: Library = getattr(model, "optimizer", None)
-    built = optimizer is not None and getattr(optimizer, "built", False)
-    return {
-        "variables": [np.array(variable) for variable in model.variables],
-        "optimizer": [np.array(v) for v in optimizer.variables] if built else None,
-    }
-
-
-def _restore_keras(model: Any, saved: Mapping[str, Any]) -> None:
-    _assign(model.variables, saved["variables"], "the model")
-    optimizer = getattr(model, "optimizer", None)
-    if saved["optimizer"] is not None and optimizer is not None:
-        if not optimizer.built:
-            optimizer.build(model.trainable_variables)
-        _assign(optimizer.variables, saved["optimizer"], "the optimizer")
-
-
-def _capture_keras_optimizer(optimizer: Any) -> list[Any] | None:
-    import numpy as np
-
-    return [np.array(v) for v in optimizer.variables] if optimizer.built else None
-
-
-def _restore_keras_optimizer(optimizer: Any, saved: Any, objects: Mapping[str, Any]) -> None:
-    if saved is None:
-        return
-    if not optimizer.built:
-        variables = [
-            variable
-            for obj in objects.values()
-            if _kind(obj) == "keras"
-            for variable in obj.trainable_variables
-        ]
-        optimizer.build(variables)
-    _assign(optimizer.variables, saved, "the optimizer")
-
-
-def _assign(variables: list[Any], values: list[Any], whose: str) -> None:
-    if len(variables) != len(values):
-        raise ValueError(f"{whose} has {len(variables)} variables and {len(values)} were saved")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
 _CAPTURE: dict[str, Callable[[Any], Any]] = {
-    "keras": _capture_keras,
-    "keras-optimizer": _capture_keras_optimizer,
     "state_dict": lambda obj: obj.state_dict(),
     "weights": lambda obj: obj.get_weights(),
     "value": lambda obj: obj,
 }
 _RESTORE: dict[str, Callable[[Any, Any], Any]] = {
-    "keras": _restore_keras,
     "state_dict": lambda obj, saved: obj.load_state_dict(saved),
     "weights": lambda obj, saved: obj.set_weights(saved),
 }
