@@ -89,6 +89,11 @@ class JobPaths:
         return self.root / "runtime"
 
     @property
+    def modules(self) -> Path:
+        """The Python part of `runtime`, for PYTHONPATH."""
+        return self.runtime / "jupyter_unattended.zip"
+
+    @property
     def files(self) -> Path:
         """The snapshot of workspace files, if one was asked for."""
         return self.root / "files"

@@ -54,15 +54,35 @@ class Contents:
     install: Iterable[Callable[[Path], object]] = ()
 
 
-def write(
-    spec: JobSpec,
-    new_id: Callable[[], str],
-    contents: Contents,
-    announce: Callable[[JobPaths], object] = lambda _: None,
-) -> JobPaths:
-    """Write a job directory into ``spec.workspace`` and return its paths.
+class Draft:
+    """A job directory that is written whole, but under a hidden name.
 
-    Everything is written into a hidden sibling that is renamed at the end.
+    Parameters
+    ----------
+    paths
+        Where it will be.
+    hidden
+        Where it is.
+    """
+
+    def __init__(self, paths: JobPaths, hidden: Path) -> None:
+        self.paths = paths
+        self._where = hidden
+
+    def publish(self) -> None:
+        """Let it appear; raise `WorkspaceError` if it cannot."""
+        try:
+            self._where = self._where.rename(self.paths.root)
+        except OSError as error:
+            raise WorkspaceError(_explain(self._where.parent, error)) from error
+
+    def discard(self) -> None:
+        """Remove it, published or not, and ``.unattended`` if nothing else is in it."""
+        remove(JobPaths(self._where))
+
+
+def begin(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Draft:
+    """Write a job directory under a hidden name in ``spec.workspace``.
 
     Parameters
     ----------
@@ -70,8 +90,6 @@ def write(
         The job, with its workspace.
     new_id
         Makes an id; called again when the id is taken.
-    announce
-        Called with the paths just before the directory appears there.
 
     Raises
     ------
@@ -80,9 +98,8 @@ def write(
     """
     assert spec.workspace is not None
     home = spec.workspace / UNATTENDED_DIR
-    made_home = False
     try:
-        made_home = _make_home(home)
+        _make_home(home)
         while True:
             job_id = new_id()
             unfinished, final = home / f"{_NEW}{job_id}", home / job_id
@@ -90,24 +107,20 @@ def write(
                 unfinished.mkdir()
             except FileExistsError:
                 continue
+            if final.exists():
+                unfinished.rmdir()
+                continue
             try:
-                if final.exists():
-                    continue
                 _fill(JobPaths(unfinished), job_id, spec, contents)
-                announce(JobPaths(final))
-                unfinished.rename(final)
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
-            finally:
-                # Empty when the id was taken, gone when it was renamed.
-                with contextlib.suppress(OSError):
-                    unfinished.rmdir()
-            return JobPaths(final)
-    except OSError as error:
-        if made_home:
-            _remove_home(home)
-        raise WorkspaceError(_explain(home, error)) from error
+            return Draft(JobPaths(final), unfinished)
+    except BaseException as error:
+        _remove_home(home)
+        if isinstance(error, OSError):
+            raise WorkspaceError(_explain(home, error)) from error
+        raise
 
 
 def remove(paths: JobPaths) -> None:
@@ -126,14 +139,11 @@ def sweep(workspace: Path) -> None:
                         shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _make_home(home: Path) -> bool:
-    """Create ``.unattended``, which ignores itself in git; return whether it was not there."""
-    try:
+def _make_home(home: Path) -> None:
+    """Create ``.unattended``, which ignores itself in git."""
+    with contextlib.suppress(FileExistsError):
         home.mkdir()
-    except FileExistsError:
-        return False
-    (home / ".gitignore").write_text("*\n", encoding="utf-8")
-    return True
+        (home / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def _remove_home(home: Path) -> None:

@@ -134,9 +134,10 @@ class JobService:
         force: bool = False,
         secrets: Mapping[str, str] | None = None,
     ) -> list[JobView]:
-        """Submit jobs one after the other, reading each notebook once; see `submit`.
+        """Submit jobs together, reading each notebook once; see `submit`.
 
-        When one is refused, those before it have been submitted and stay.
+        Nothing is submitted when one of them is refused. Where a backend takes one job at a time
+        and fails in between, those that it has stay.
         """
         from . import submission
 

@@ -7,11 +7,12 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._version import __version__
 from ..backends.base import Bundle, TakesMany
@@ -30,6 +31,10 @@ from .view import JobView
 
 if TYPE_CHECKING:
     from .service import JobService
+
+
+#: How many job directories are written at the same time.
+_WRITERS = 8
 
 
 def prepare(service: JobService, spec: JobSpec, origin: Origin | None = None) -> Prepared:
@@ -54,18 +59,25 @@ def submit_many(
     origin: Origin | None = None,
     content: bytes | None = None,
 ) -> list[JobView]:
-    """Submit jobs one after the other, or together where the backend can take them so."""
+    """Submit jobs together where the backend can take them so, else one after the other.
+
+    Nothing is submitted if one of them is refused.
+    """
     preparation = Preparation(service, content)
-    specs = list(specs)
-    prepared: Iterable[Prepared] = (
-        preparation.prepare(spec, origin, strict=True) for spec in specs
-    )
-    if len(specs) > 1 and isinstance(service.backend(specs[0].backend), TakesMany):
-        everything = list(prepared)
-        if len({_kind(one.spec) for one in everything}) == 1:
-            return _submit_together(service, everything, force, secrets)
-        prepared = everything
-    return [_submit(service, one, force, secrets) for one in prepared]
+    prepared = [preparation.prepare(spec, origin, strict=True) for spec in specs]
+    hidden = [_admit(one, force, secrets) for one in prepared]
+    views: list[JobView] = []
+    for together in _batches(service, prepared):
+        views += _submit(service, [(prepared[at], hidden[at]) for at in together])
+    return views
+
+
+def _batches(service: JobService, prepared: Sequence[Prepared]) -> list[range]:
+    """Return which of the jobs go to the backend in one call."""
+    many = len(prepared) > 1 and isinstance(service.backend(prepared[0].spec.backend), TakesMany)
+    if many and len({_kind(one.spec) for one in prepared}) == 1:
+        return [range(len(prepared))]
+    return [range(at, at + 1) for at in range(len(prepared))]
 
 
 def _kind(spec: JobSpec) -> str:
@@ -102,89 +114,120 @@ def _cloned(row: Row, changes: Mapping[str, Any]) -> tuple[JobSpec, Origin]:
     return JobSpec.checked(**merged), Origin(paths, row.id)
 
 
-def _submit(
-    service: JobService, prepared: Prepared, force: bool, secrets: Mapping[str, str]
-) -> JobView:
-    backend = service.backend(prepared.spec.backend)
-    row, bundle = _write(service, prepared, force, secrets)
-    try:
-        handle = backend.submit(bundle)
-    except BaseException as error:
-        _undo(service, [(row, bundle.paths)], error)
-        raise
-    return _submitted(service, row, bundle.paths, handle)
+def _admit(prepared: Prepared, force: bool, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of the job's secrets, or raise why it cannot be submitted."""
+    if prepared.errors and not force:
+        raise PreflightError(_count(prepared.errors), prepared.findings)
+    return _secrets(prepared.spec, secrets)
 
 
-def _submit_together(
-    service: JobService, prepared: Sequence[Prepared], force: bool, secrets: Mapping[str, str]
-) -> list[JobView]:
+def _submit(service: JobService, jobs: Sequence[tuple[Prepared, dict[str, str]]]) -> list[JobView]:
     """All or nothing: when this raises, the backend has none of the jobs."""
-    backend = service.backend(prepared[0].spec.backend)
-    assert isinstance(backend, TakesMany)
-    written: list[tuple[Row, Bundle]] = []
+    backend = service.backend(jobs[0][0].spec.backend)
+    written = _write(service, jobs)
+    bundles = [bundle for _, bundle in written]
     try:
-        written += (_write(service, one, force, secrets) for one in prepared)
-        handles = backend.submit_many([bundle for _, bundle in written])
+        if len(bundles) > 1:
+            assert isinstance(backend, TakesMany)
+            handles = backend.submit_many(bundles)
+        else:
+            handles = [backend.submit(bundles[0])]
     except BaseException as error:
-        _undo(service, [(row, bundle.paths) for row, bundle in written], error)
+        _undo(service, written, error)
         raise
-    return [
-        _submitted(service, row, bundle.paths, handle)
-        for (row, bundle), handle in zip(written, handles, strict=True)
-    ]
+    return _submitted(service, written, handles)
 
 
 def _write(
-    service: JobService, prepared: Prepared, force: bool, secrets: Mapping[str, str]
-) -> tuple[Row, Bundle]:
-    if prepared.errors and not force:
-        raise PreflightError(_count(prepared.errors), prepared.findings)
-    spec = prepared.spec
-    hidden = _secrets(spec, secrets)
-    spec = spec.model_copy(update={"secret_env": sorted(hidden)})
-    submitted = time.time()
-    rows: list[Row] = []
+    service: JobService, jobs: Sequence[tuple[Prepared, dict[str, str]]]
+) -> list[tuple[Row, Bundle]]:
+    """Make the job directories and enter the jobs into the index."""
+    now = time.time()
 
-    def announce(paths: JobPaths) -> None:
-        # Indexed before its directory appears: others would take it for a job nobody has.
-        rows.append(_row(spec, paths, submitted, prepared.restarted_from))
-        service.store.remember_workspace(str(spec.workspace))
-        _sweep_once(paths.root.parent.parent)
-        service.store.put(rows)
-
-    try:
+    def begin(place: int) -> _Begun:
+        prepared, hidden = jobs[place]
+        submitted = now + place * 1e-6  # no two at one time, so that their order is kept
+        spec = prepared.spec.model_copy(update={"secret_env": sorted(hidden)})
         new_id = partial(ids.new, spec.name or "")
-        paths = writer.write(spec, new_id, _contents(prepared, submitted), announce)
+        draft = writer.begin(spec, new_id, _contents(prepared, submitted))
+        row = _row(spec, draft.paths, submitted, prepared.restarted_from)
+        return _Begun(row, Bundle(spec, draft.paths, hidden), draft)
+
+    begun = _side_by_side(begin, len(jobs))
+    rows = [one.row for one in begun]
+    try:
+        # Indexed before their directories appear: others would take them for jobs nobody has.
+        for workspace in {row.workspace for row in rows}:
+            service.store.remember_workspace(workspace)
+            _sweep_once(Path(workspace))
+        service.store.put(rows)
+        for one in begun:
+            one.draft.publish()
     except BaseException:
+        for one in begun:
+            one.draft.discard()
         with contextlib.suppress(StoreError):
             service.store.remove([row.id for row in rows])
         raise
-    return rows[0], Bundle(spec, paths, hidden)
+    return [(one.row, one.bundle) for one in begun]
 
 
-def _undo(
-    service: JobService, written: Sequence[tuple[Row, JobPaths]], error: BaseException
-) -> None:
+class _Begun(NamedTuple):
+    """A job whose directory is written but not there yet."""
+
+    row: Row
+    bundle: Bundle
+    draft: writer.Draft
+
+
+def _side_by_side(begin: Callable[[int], _Begun], count: int) -> list[_Begun]:
+    """Begin many jobs; most of the time is spent waiting for the disk to have their files."""
+    if count == 1:
+        return [begin(0)]
+    pool = ThreadPoolExecutor(_WRITERS)
+    futures = [pool.submit(begin, place) for place in range(count)]
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        for future in futures:
+            if not future.cancelled() and future.exception() is None:
+                future.result().draft.discard()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _undo(service: JobService, written: Sequence[tuple[Row, Bundle]], error: BaseException) -> None:
     with contextlib.suppress(StoreError):
         if isinstance(error, Exception):
             # The backend does not have the jobs, so nothing of them may stay.
-            for _, paths in written:
-                writer.remove(paths)
+            for _, bundle in written:
+                writer.remove(bundle.paths)
             service.store.remove([row.id for row, _ in written])
         else:
             # Interrupted: whether the backend has the jobs, only it can tell.
             service.store.update({row.id: {"submitter": None} for row, _ in written})
 
 
-def _submitted(service: JobService, row: Row, paths: JobPaths, handle: str) -> JobView:
-    row = replace(row, handle=handle, submitter=None)
-    # The backend has the job: from here on nothing may make this a failed submit. If neither the
-    # directory nor the index can take the handle, the backend still knows the job by its id.
-    with contextlib.suppress(OSError):
-        write_handle(paths, handle)
+def _submitted(
+    service: JobService, written: Sequence[tuple[Row, Bundle]], handles: Sequence[str]
+) -> list[JobView]:
+    """Note the handles.
+
+    The backend has the jobs: from here on nothing may make this a failed submit. If neither a
+    directory nor the index can take a handle, the backend still knows the job by its id.
+    """
+    views = []
+    changes = {}
+    for (row, bundle), handle in zip(written, handles, strict=True):
+        with contextlib.suppress(OSError):
+            write_handle(bundle.paths, handle)
+        changes[row.id] = {"handle": handle, "submitter": None}
+        views.append(replace(row, handle=handle, submitter=None).view())
     with contextlib.suppress(StoreError):
-        service.store.update({row.id: {"handle": handle, "submitter": None}})
-    return row.view()
+        service.store.update(changes)
+    return views
 
 
 @cache

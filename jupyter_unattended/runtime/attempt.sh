@@ -63,7 +63,8 @@ begin_attempt() {
   export UNATTENDED_CHECKPOINT_DIR=$job_directory/checkpoints
   export UNATTENDED_GRACE_PERIOD=${UNATTENDED_GRACE_PERIOD:-30}
   export UNATTENDED_PARENT=$$ PYTHONUNBUFFERED=${PYTHONUNBUFFERED-1}
-  export PYTHONPATH=${PYTHONPATH:+$PYTHONPATH:}$job_directory/runtime
+  modules=$job_directory/runtime/jupyter_unattended.zip
+  export PYTHONPATH=${PYTHONPATH:+$PYTHONPATH:}$modules
   # Modules as they were at submit come before those of the workspace.
   if [[ -d $job_directory/files ]]; then PYTHONPATH=$job_directory/files:$PYTHONPATH; fi
 
@@ -296,7 +297,7 @@ run_notebook() {
   local verdict=
   require_python
   forward_as=
-  run "$python" "$job_directory/runtime" "$@"
+  run "$python" "$modules" "$@"
   # The runtime leaves its own word on how the notebook ended, because an exit code alone does not
   # tell: os._exit(0) in a cell, or in a handler of SIGTERM, is not the notebook's end.
   read -r verdict _ 2>/dev/null <"$attempt_directory/exit" || :

@@ -1,4 +1,4 @@
-"""``__main__.py`` of a job's runtime directory: ``python <job directory>/runtime ARGUMENTS``."""
+"""``__main__`` of a job's runtime: ``python <job>/runtime/jupyter_unattended.zip ARGUMENTS``."""
 
 import gc
 import sys
@@ -8,6 +8,9 @@ if __name__ == "__main__":
 
     from jupyter_unattended.runtime.main import main
 
-    # This directory is at the end of PYTHONPATH as well, for child processes.
-    del sys.path[0]
+    # Last, so that it hides nothing; PYTHONPATH has it as well, for child processes, unless its
+    # path has a colon in it.
+    here = sys.path.pop(0)
+    if here not in sys.path:
+        sys.path.append(here)
     sys.exit(main(sys.argv[1:], in_job=True))

@@ -34,7 +34,7 @@ def runtime_pid(job: Job, parent: int) -> int | None:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     for child in children:
         command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if str(job.root / "runtime").encode() in command.split(b"\0"):
+        if str(job.root / "runtime" / "jupyter_unattended.zip").encode() in command.split(b"\0"):
             return int(child)
     return None
 

@@ -130,8 +130,9 @@ class Bench:
             history="",
             install=[travel.install],
         )
-        paths = writer.write(spec, lambda: ids.new(spec.name or "job"), content)
-        return Bundle(spec, paths, secrets)
+        draft = writer.begin(spec, lambda: ids.new(spec.name or "job"), content)
+        draft.publish()
+        return Bundle(spec, draft.paths, secrets)
 
     def submit(self, *cells: str, **fields: Any) -> JobRef:
         """Submit a job that runs `cells`."""

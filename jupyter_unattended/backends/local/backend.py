@@ -76,26 +76,23 @@ class LocalBackend:
 
     def submit(self, bundle: Bundle) -> str:
         """Put the job into the queue of this host."""
-        spec = bundle.spec
-        missing = lacking(
-            machine.Resources(spec.cpus, spec.memory or 0, spec.gpus),
-            machine.resources(gpus=spec.gpus > 0),
-        )
-        if missing:
-            raise SpecError(f"The job {missing}.")
-        entry = recovery.new_entry(
-            bundle.job_id, str(bundle.paths.root), spec.model_dump(mode="json")
-        )
-        entry.secrets = int(bool(bundle.secrets))
+        return self.submit_many([bundle])[0]
+
+    def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
+        """Put jobs into the queue of this host, in one transaction."""
+        self._check(bundles[0])  # they all ask for the same
+        entries = [_entry(bundle) for bundle in bundles]
         file = queue_file(self.state_dir)
         try:
             statedir.ensure(self.state_dir)
-            if bundle.secrets:
-                self._keep_secrets(bundle)
+            for bundle in bundles:
+                if bundle.secrets:
+                    self._keep_secrets(bundle)
             with open_queue(file) as queue:
-                queue.add(entry, environment.pack(environment.of_submitter()))
+                queue.add(entries, environment.pack(environment.of_submitter()))
         except BaseException as error:
-            secrets_file(self.state_dir, bundle.job_id).unlink(missing_ok=True)
+            for bundle in bundles:
+                secrets_file(self.state_dir, bundle.job_id).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise BackendError(
                     f"The job cannot be queued: {error.filename or self.state_dir} cannot be "
@@ -106,7 +103,17 @@ class LocalBackend:
         # when somebody looks.
         with contextlib.suppress(OSError, StoreError):
             doorbell.ring(self.state_dir)
-        return str(file)
+        return [str(file)] * len(bundles)
+
+    @staticmethod
+    def _check(bundle: Bundle) -> None:
+        spec = bundle.spec
+        missing = lacking(
+            machine.Resources(spec.cpus, spec.memory or 0, spec.gpus),
+            machine.resources(gpus=spec.gpus > 0),
+        )
+        if missing:
+            raise SpecError(f"The job {missing}.")
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, Observation]:
         """Read all jobs from the queues that have them, one query for each host."""
@@ -140,7 +147,7 @@ class LocalBackend:
                 if job.job_id not in entries:
                     found = recovery.recover(job)
                     if found is not None:
-                        queue.add(found, environment.pack(environment.of_submitter()))
+                        queue.add([found], environment.pack(environment.of_submitter()))
                         entries[job.job_id] = found
             positions = queue.positions()
         if any(not State(e.state).is_final and e.state != "paused" for e in entries.values()):
@@ -271,6 +278,13 @@ def next_state(state: State, wanted: str) -> State | None:
     if state.is_final:
         return None
     return {"cancel": State.CANCELLED, "pause": State.PAUSED, "queue": State.QUEUED}[wanted]
+
+
+def _entry(bundle: Bundle) -> Entry:
+    spec = bundle.spec.model_dump(mode="json")
+    entry = recovery.new_entry(bundle.job_id, str(bundle.paths.root), spec)
+    entry.secrets = int(bool(bundle.secrets))
+    return entry
 
 
 def _observation(entry: Entry, positions: dict[str, int]) -> Observation:

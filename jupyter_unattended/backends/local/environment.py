@@ -9,6 +9,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
+
+from ...paths import JobPaths
 
 #: Of the interactive session: meaningless or harmful in a job, or secrets of the server.
 _PREFIXES = ("JUPYTERHUB_", "JPY_", "KERNEL_", "PYDEVD_", "VSCODE_", "UNATTENDED_AGENT_")
@@ -46,9 +49,7 @@ def of_submitter(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     if job_directory and "PYTHONPATH" in kept:
         parts = kept["PYTHONPATH"].split(os.pathsep)
         kept["PYTHONPATH"] = os.pathsep.join(
-            part
-            for part in parts
-            if part != os.path.join(job_directory, "runtime")  # noqa: PTH118
+            part for part in parts if part != str(JobPaths(Path(job_directory)).modules)
         )
         if not kept["PYTHONPATH"]:
             del kept["PYTHONPATH"]

@@ -244,16 +244,17 @@ class LocalQueue:
         with self._database.transaction():
             yield
 
-    def add(self, entry: Entry, environment: tuple[str, str]) -> None:
-        """Add a job at the end of the queue; `environment` is a key and its text."""
+    def add(self, entries: Sequence[Entry], environment: tuple[str, str]) -> None:
+        """Add jobs at the end of the queue; `environment` is a key and its text."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO environment VALUES (?, ?)", environment)
-            last = connection.execute("SELECT max(ordinal) FROM job").fetchone()[0]
-            entry.ordinal = (last or 0.0) + 1.0
-            entry.environment = environment[0]
-            connection.execute(
+            last = connection.execute("SELECT max(ordinal) FROM job").fetchone()[0] or 0.0
+            for place, entry in enumerate(entries, 1):
+                entry.ordinal = last + place
+                entry.environment = environment[0]
+            connection.executemany(
                 f"INSERT OR IGNORE INTO job ({_NAMES}) VALUES ({_VALUES})",  # noqa: S608
-                vars(entry),
+                map(vars, entries),
             )
 
     def set(self, job_id: str, **columns: Any) -> None:

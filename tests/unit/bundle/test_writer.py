@@ -33,12 +33,18 @@ def contents(*install: Callable[[Path], object]) -> writer.Contents:
     )
 
 
+def write(spec: JobSpec, new_id: Callable[[], str], *install: Callable[[Path], object]) -> JobPaths:
+    draft = writer.begin(spec, new_id, contents(*install))
+    draft.publish()
+    return draft.paths
+
+
 def left(workspace: Path) -> list[str]:
     return sorted(str(path.relative_to(workspace)) for path in workspace.rglob("*"))
 
 
 def test_a_whole_directory(spec: JobSpec, tmp_path: Path) -> None:
-    paths = writer.write(spec, lambda: "the-id", contents(lambda d: (d / "runtime").mkdir()))
+    paths = write(spec, lambda: "the-id", lambda d: (d / "runtime").mkdir())
     assert paths == JobPaths.in_workspace(tmp_path, "the-id")
     assert paths.notebook.read_bytes() == b'{"cells": []}'
     assert paths.requirements.read_text() == "numpy==1\n"
@@ -56,14 +62,30 @@ def test_a_whole_directory(spec: JobSpec, tmp_path: Path) -> None:
 def test_an_id_that_is_taken_is_not_used(spec: JobSpec, tmp_path: Path) -> None:
     ids = iter(["a", "a", "b", "b", "c"])
     (tmp_path / ".unattended" / ".new-b").mkdir(parents=True)
-    names = [writer.write(spec, lambda: next(ids), contents()).job_id for _ in range(2)]
+    names = [write(spec, lambda: next(ids)).job_id for _ in range(2)]
     assert names == ["a", "c"]
 
 
-def test_it_is_announced_before_it_appears(spec: JobSpec) -> None:
-    seen: list[bool] = []
-    writer.write(spec, lambda: "a", contents(), lambda paths: seen.append(paths.root.exists()))
-    assert seen == [False]
+def test_it_appears_when_it_is_published(spec: JobSpec) -> None:
+    draft = writer.begin(spec, lambda: "a", contents())
+    assert not draft.paths.root.exists()
+    draft.publish()
+    assert draft.paths.spec.is_file()
+
+
+def test_a_draft_that_cannot_be_published_stays_hidden(spec: JobSpec, tmp_path: Path) -> None:
+    draft = writer.begin(spec, lambda: "a", contents())
+    draft.paths.root.mkdir()
+    (draft.paths.root / "of another").write_text("")
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        draft.publish()
+    draft.discard()
+    assert left(tmp_path) == [
+        ".unattended",
+        ".unattended/.gitignore",
+        ".unattended/a",
+        ".unattended/a/of another",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -83,24 +105,37 @@ def test_nothing_stays_of_what_could_not_be_finished(
         raise OSError(code, os.strerror(code))
 
     with pytest.raises(WorkspaceError, match=message):
-        writer.write(spec, lambda: "a", contents(fail))
+        write(spec, lambda: "a", fail)
     assert left(tmp_path) == []
 
 
-def test_a_workspace_that_others_use_is_left_as_it_was(spec: JobSpec, tmp_path: Path) -> None:
-    writer.write(spec, lambda: "other", contents())
+@pytest.mark.parametrize("published", [False, True])
+def test_a_workspace_that_others_use_is_left_as_it_was(
+    spec: JobSpec, tmp_path: Path, published: bool
+) -> None:
+    write(spec, lambda: "other")
     before = left(tmp_path)
-
-    def refuse(_: JobPaths) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        writer.write(spec, lambda: "a", contents(), refuse)
+    draft = writer.begin(spec, lambda: "a", contents())
+    if published:
+        draft.publish()
+    assert left(tmp_path) != before
+    draft.discard()
     assert left(tmp_path) == before
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_discarding_the_only_job_removes_the_traces(
+    spec: JobSpec, tmp_path: Path, published: bool
+) -> None:
+    draft = writer.begin(spec, lambda: "a", contents())
+    if published:
+        draft.publish()
+    draft.discard()
+    assert left(tmp_path) == []
+
+
 def test_removing_the_only_job_removes_the_traces(spec: JobSpec, tmp_path: Path) -> None:
-    first, second = (writer.write(spec, lambda n=n: n, contents()) for n in "ab")  # type: ignore[misc]
+    first, second = (write(spec, lambda n=n: n) for n in "ab")  # type: ignore[misc]
     writer.remove(first)
     assert second.spec.exists()
     writer.remove(second)
@@ -110,7 +145,7 @@ def test_removing_the_only_job_removes_the_traces(spec: JobSpec, tmp_path: Path)
 def test_a_workspace_that_is_no_directory(spec: JobSpec, tmp_path: Path) -> None:
     (tmp_path / ".unattended").write_text("")
     with pytest.raises(WorkspaceError, match="cannot be written"):
-        writer.write(spec, lambda: "a", contents())
+        write(spec, lambda: "a")
 
 
 def test_what_killed_writers_left_is_swept_up_in_time(spec: JobSpec, tmp_path: Path) -> None:
@@ -138,5 +173,5 @@ def test_every_field_of_a_spec_survives(tmp_path: Path) -> None:
         "priority": -3,
     }
     spec = JobSpec(notebook=tmp_path / "n.ipynb", workspace=tmp_path, **fields)
-    paths = writer.write(spec, lambda: "a", contents())
+    paths = write(spec, lambda: "a")
     assert JobSpec(**json.loads(paths.spec.read_text())["spec"]) == spec

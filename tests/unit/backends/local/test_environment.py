@@ -28,9 +28,12 @@ def test_a_kernels_plotting_backend_stays_behind() -> None:
 
 
 def test_a_job_that_submits_does_not_pass_on_its_runtime() -> None:
-    source = {"UNATTENDED_JOB_DIR": "/w/j", "PYTHONPATH": "/mine:/w/j/runtime"}
+    source = {
+        "UNATTENDED_JOB_DIR": "/w/j",
+        "PYTHONPATH": "/mine:/w/j/runtime/jupyter_unattended.zip",
+    }
     assert environment.of_submitter(source) == {"PYTHONPATH": "/mine"}
-    source["PYTHONPATH"] = "/w/j/runtime"
+    source["PYTHONPATH"] = "/w/j/runtime/jupyter_unattended.zip"
     assert environment.of_submitter(source) == {}
 
 

@@ -21,7 +21,8 @@ def file(tmp_path: Path) -> Path:
 
 def add(queue: LocalQueue, *names: str, priority: int = 0) -> None:
     for name in names:
-        queue.add(new_entry(name, f"/w/.unattended/{name}", {"priority": priority}), ENVIRONMENT)
+        entry = new_entry(name, f"/w/.unattended/{name}", {"priority": priority})
+        queue.add([entry], ENVIRONMENT)
 
 
 def order(queue: LocalQueue) -> list[str]:
