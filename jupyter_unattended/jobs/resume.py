@@ -14,7 +14,7 @@ from . import attempts, journal
 
 #: A job whose last so many attempts all came no further than the one before them is given up.
 FRUITLESS_ATTEMPTS = 3
-_LAST_WORDS = 4096
+_LAST_WORDS = 1 << 16
 
 Event = Mapping[str, Any]
 
@@ -175,7 +175,7 @@ def _reached(number: int, events: Iterable[Event], metrics: Iterable[Event]) -> 
 
 
 def _last_words(log: Path) -> bytes:
-    """Return the last line that the notebook itself wrote."""
+    """Return the last line that the notebook itself wrote before it was told to stop."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -183,6 +183,9 @@ def _last_words(log: Path) -> bytes:
             lines = file.read().splitlines()
     except OSError:
         return b""
+    # What follows is the traceback of the interrupt, the same every time.
+    told = (n for n, line in enumerate(lines) if line.startswith(b"[unattended] received SIG"))
+    lines = lines[: next(told, None)]
     own = [line for line in lines if line.strip() and not line.startswith(b"[unattended]")]
     return own[-1] if own else b""
 

@@ -71,7 +71,7 @@ class BatchFiles:
 
     @property
     def links(self) -> Path:
-        """``start N EPOCH ID …`` and ``end N EPOCH SECONDS CODE moved|stuck``, one line each."""
+        """Lines ``start N EPOCH ID REACHED``, ``end N EPOCH SECONDS CODE moved|stuck WORDS``."""
         return self.root / "links"
 
     def read_ids(self) -> list[str]:

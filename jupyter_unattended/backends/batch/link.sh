@@ -15,28 +15,53 @@ finish() {
   drop_other_links
 }
 
-# How far the notebook got: snapshots saved, last cell finished, its own progress(done, total).
+# How far the notebook got: different things saved, last cell finished, its own progress(done, total),
+# the last step of its metrics.
 progress() {
-  [[ -r $job_dir/journal.jsonl ]] || { echo 0 0 0; return; }
+  local file files=()
+  for file in "$job_dir"/{journal,metrics}.jsonl; do [[ -r $file ]] && files+=("$file"); done
   awk '
-    /"event": *"checkpoint"/ { saved++ }
-    /"event": *"cell_finished"/ && match($0, /"ordinal": *[0-9]+/) {
-      n = substr($0, RSTART, RLENGTH); sub(/.*: */, "", n); if (n + 0 > cell) cell = n + 0 }
-    /"event": *"progress"/ && match($0, /"done": *[0-9.eE+-]+/) {
-      n = substr($0, RSTART, RLENGTH); sub(/.*: */, "", n); if (n + 0 > done) done = n + 0 }
-    END { printf "%d %d %.17g\n", saved, cell, done }' "$job_dir/journal.jsonl"
+    function number(name) {
+      if (!match($0, "\"" name "\": *-?[0-9][0-9.eE+-]*")) return 0
+      return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0 }
+    /"event": *"cell_started"/ { cell = number("ordinal") }
+    /"event": *"checkpoint"/ && match($0, /"saved": *\{/) {
+      # The same snapshot, or the same step of a loop, saved by every link anew is no progress.
+      what = cell " " substr($0, RSTART)
+      if (what ~ /"loop"/) sub(/"total".*/, "", what)
+      else if (what ~ /"snapshot"/) what = "snapshot " number("covers")
+      else if (what !~ /"step": *null/) sub(/"seconds".*/, "", what)
+      if (!(what in known)) { known[what]; saved++ } }
+    /"event": *"cell_finished"/ && /"status": *"(ok|skipped)"/ {
+      n = number("ordinal"); if (n > finished) finished = n }
+    /"event": *"progress"/ { n = number("done"); if (n > done) done = n }
+    /"step": *[0-9]/ && !/"event"/ { n = number("step"); if (n > step) step = n }
+    END { printf "%d %d %.17g %.17g\n", saved, finished, done, step }' "${files[@]}" </dev/null
+}
+
+# The last line that the notebook itself wrote in the newest attempt, before it was told to stop: it
+# may keep checkpoints of its own and say so there alone.
+last_words() {
+  local log
+  log=$(ls -t "$job_dir"/attempts/*/log.txt 2>/dev/null | head -n 1)
+  [[ -n $log ]] || return 0
+  tail -c 65536 "$log" | awk '/^\[unattended\] received SIG/ { exit } /[^ \t\r]/ && !/^\[unattended\]/ { said = $0 }
+    END { print said }' | cksum | tr ' ' -
 }
 
 # close_link CODE SECONDS: write how link $number ended, and whether the notebook got further in it.
 close_link() {
-  local before after word=stuck
-  before=$(awk -v n="$number" '$1 == "start" && $2 == n { print $5, $6, $7 }' "$batch/links")
+  local before after words said word=stuck
+  before=$(awk -v n="$number" '$1 == "start" && $2 == n { print $5, $6, $7, $8 }' "$batch/links")
   after=$(progress)
-  # What saves its state by itself, or is no notebook at all, is given the benefit of the doubt.
-  if ! grep -q '"event": *"started"' "$job_dir/journal.jsonl" 2>/dev/null; then word=moved; fi
-  awk -v b="$before" -v a="$after" 'BEGIN { split(b, x); split(a, y)
-    for (i = 1; i <= 3; i++) if (y[i] + 0 > x[i] + 0) exit 0; exit 1 }' && word=moved
-  printf 'end %s %s %s %s %s\n' "$number" "$(now)" "$2" "$1" "$word" >>"$batch/links"
+  words=$(last_words)
+  said=$(awk '$1 == "end" { said = $7 } END { print said }' "$batch/links")
+  # What is no notebook, but a start.sh of the user's own, is given the benefit of the doubt.
+  grep -q '"event": *"started"' "$job_dir/journal.jsonl" 2>/dev/null || word=moved
+  [[ -n $said && $said != "$words" ]] && word=moved
+  awk -v b="$before" -v a="$after" 'BEGIN { split(b, x); n = split(a, y)
+    for (i = 1; i <= n; i++) if (y[i] + 0 > x[i] + 0) exit 0; exit 1 }' && word=moved
+  printf 'end %s %s %s %s %s %s\n' "$number" "$(now)" "$2" "$1" "$word" "$words" >>"$batch/links"
 }
 
 # A link that was killed with SIGKILL could not write its end: the next one does.
@@ -53,11 +78,17 @@ close_killed_link() {
 seconds_used() {
   cat "$batch/links" 2>/dev/null | awk '$1 == "end" { used += $4 } END { print used + 0 }'
 }
-stuck_links() { grep '^end ' "$batch/links" | tail -n 3 | grep -c ' stuck$'; }
+stuck_links() { grep '^end ' "$batch/links" | tail -n 3 | grep -c ' stuck '; }
 stops_from_outside() { grep -c '^end .* 75o ' "$batch/links"; }
 seconds_left() {  # of the total; empty where there is none
   { read -r total <"$batch/total"; } 2>/dev/null
   [[ $total =~ ^[0-9]+$ ]] && echo $((total - $(seconds_used)))
+}
+
+# A scheduler's own warning that came early left word when it would have been in time.
+stop_is_due() {  # NOW
+  local due
+  { read -r due <"$batch/stop-at"; } 2>/dev/null && (($1 >= due))
 }
 
 # Every second: has this link run long enough, does a person want something? Wakes the script. A
@@ -70,7 +101,8 @@ watch_link() {
     ((step > 5)) && step=1
     ran=$((ran + step))
     ((ran % 10)) || printf '%s %s\n' "$number" "$ran" >"$batch/alive"
-    if [[ -z $told ]] && { [[ -n $warn_at && $ran -ge $warn_at ]] || [[ -s $batch/request ]]; }; then
+    if [[ -z $told ]] && { [[ -n $warn_at && $ran -ge $warn_at ]] || [[ -s $batch/request ]] ||
+      stop_is_due "$at"; }; then
       told=1
       kill -ALRM "$1"
     fi
@@ -131,6 +163,7 @@ run_link() {
   began=$(now)
   printf 'start %s %s %s %s\n' "$number" "$began" "$scheduler_id" "$(progress)" >>"$batch/links"
   printf '%s 0\n' "$number" >"$batch/alive"
+  rm -f "$batch/stop-at"
   trap 'stop_link outside' TERM INT
   trap "$on_usr1" USR1
   trap "$on_usr2" USR2
@@ -191,7 +224,7 @@ decide() {
   elif [[ $stopping == outside && $(stops_from_outside) -gt $max_restarts ]]; then
     finish failed 75 "stopped from outside $(stops_from_outside) times, more often than max-restarts ($max_restarts) allows"
   elif [[ $(stuck_links) -ge 3 ]]; then
-    finish failed 75 "no progress over three links: no cell finished, no checkpoint was saved, no progress() was reported"
+    finish failed 75 "no progress over three links: none finished another cell, saved a checkpoint or reported progress() beyond what the links before it had; give a link more time (--link-time), or save more often"
   elif [[ $stopping != outside && -z $left ]]; then
     finish failed 75 "stopped at the time limit; give it a --total-time, and it goes on in another link"
   elif [[ -n $left && $left -le $((warning * number)) ]]; then  # every link ends that much early

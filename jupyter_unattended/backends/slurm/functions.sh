@@ -1,7 +1,20 @@
 # How a link talks to Slurm.
-on_usr1='stop_link time'                # --signal: the time limit is near
+on_usr1='limit_is_near && stop_link time'  # --signal: the time limit is near, or so Slurm says
 on_usr2='stop_link request'             # a person wants something
 export SLURM_EXPORT_ENV=ALL             # what srun starts gets this script's environment
+
+# Slurm sends its signal up to a minute early, which is too much of a short link.
+limit_is_near() {
+  local left days=0 hours=0
+  interrupted=1
+  left=$(timeout 5 squeue -h -j "$SLURM_JOB_ID" -o %L 2>/dev/null)
+  [[ $left =~ ^((([0-9]+)-)?([0-9]+):)?([0-9]+):([0-9]+)$ ]] || return 0
+  days=${BASH_REMATCH[3]:-0} hours=${BASH_REMATCH[4]:-0}
+  left=$((((10#$days * 24 + 10#$hours) * 60 + 10#${BASH_REMATCH[5]}) * 60 + 10#${BASH_REMATCH[6]}))
+  ((left <= warning + 2)) && return 0
+  printf '%s\n' "$(($(now) + left - warning))" >"$batch/stop-at"
+  return 1
+}
 
 # again WHY: queue this job once more.
 again() {

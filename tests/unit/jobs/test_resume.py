@@ -148,5 +148,6 @@ def test_whether_another_attempt_might_help(
 
 def test_another_last_line_may_be_progress_of_its_own(journal: Journal) -> None:
     for number in (1, 2, 3):
-        journal.attempt(number, log=f"epoch {number}\n[unattended] stopped\n")
+        traceback = "[unattended] received SIGTERM\n----\nKeyboardInterrupt\n"
+        journal.attempt(number, log=f"epoch {number}\n{traceback}[unattended] stopped\n")
     assert resume.fruitless(journal.paths) is None
