@@ -207,6 +207,13 @@ class ZMQInteractiveShell(InteractiveShell):
     def enable_gui(self, gui: str | None = None) -> None:
         """Ignore event loops of windows: nobody would see them."""
 
+    def showtraceback(self, exc_tuple: Any = None, *arguments: Any, **options: Any) -> None:
+        """Show where the notebook's own code was; that we raised the error there is no help."""
+        error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
+        if isinstance(error, BaseException):
+            _end_in_other_code(error)
+        super().showtraceback(exc_tuple, *arguments, **options)
+
     def _showtraceback(self, etype: type, evalue: BaseException, stb: Any) -> None:
         lines = stb if isinstance(stb, list) else [stb]
         self.last_traceback = lines
@@ -226,6 +233,17 @@ class ZMQInteractiveShell(InteractiveShell):
 
 
 InteractiveShellABC.register(ZMQInteractiveShell)
+
+
+def _end_in_other_code(error: BaseException) -> None:
+    """Take our own frames off the inner end of a traceback."""
+    last, link = None, error.__traceback__
+    while link is not None:
+        if link.tb_frame.f_globals.get("__package__") != __package__:
+            last = link
+        link = link.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _text_of(value: BaseException) -> str:

@@ -134,6 +134,7 @@ def test_ctrl_c_without_a_handler(tmp_path: Path) -> None:
     job = Job(tmp_path, "print('ready')\nimport time; time.sleep(1000)")
     assert stop_when_logged(job, "ready", signal.SIGINT) == 75
     assert job.outputs(0)[-1]["ename"] == "KeyboardInterrupt"
+    assert "stopping.py" not in job.log()
 
 
 def test_a_notebook_that_ignores_sigterm_reaches_its_end(tmp_path: Path) -> None:
