@@ -68,6 +68,7 @@ test-ui: labextension  ## Run the tests of the front end, the last ones in a rea
 	$(BIN)/python tools/labextension_build.py run jlpm lint
 	$(BIN)/python tools/labextension_build.py run jlpm test
 	scripts/chromium.sh
+	@$(PIP) 'notebook>=7.2'
 	$(BIN)/python tools/labextension_build.py run jlpm test:ui
 
 screenshots: labextension  ## Make the pictures in docs/pictures from the running product

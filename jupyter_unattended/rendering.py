@@ -92,7 +92,10 @@ def card(view: JobView, metrics: Sequence[Mapping[str, Any]], log: str, now: flo
     reason = f'<div class="jpu-reason">{_escape(view.reason)}</div>' if view.reason else ""
     tail = "\n".join(plain(log).splitlines()[-8:])
     shown = (
-        f'<pre class="jpu-log" aria-label="End of the log">{_escape(tail)}</pre>' if tail else ""
+        f'<div class="jpu-log" role="group" aria-label="End of the log"><pre>{_escape(tail)}</pre>'
+        "</div>"
+        if tail
+        else ""
     )
     return (
         f'{_STYLE}<div class="jpu-card">'
@@ -215,8 +218,10 @@ _STYLE = """<style>
 .jpu-reason { margin-top: 2px; }
 .jpu-metrics { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 6px; }
 .jpu-metric svg { vertical-align: middle; }
-.jpu-log { margin: 8px 0 0; padding: 6px 8px; overflow-x: auto; line-height: 1.35;
-  background: var(--jp-layout-color2, #f5f5f5); color: var(--jp-content-font-color1, inherit);
+.jpu-log { margin: 8px 0 0; padding: 6px 8px; overflow-x: auto;
+  background: var(--jp-layout-color2, #f5f5f5); }
+.jpu-log pre { margin: 0 !important; padding: 0 !important; border: none; background: none;
+  color: var(--jp-content-font-color1, inherit); line-height: 1.35;
   font-size: var(--jp-code-font-size, 12px); }
 .jpu-table td, .jpu-table th { text-align: left !important; }
 </style>"""

@@ -60,8 +60,12 @@ class Field:
         note = next((str(text) for text in notes if text), "")
         if not note or note.rstrip(".") == self.title:
             return self.input
-        hint = widgets.HTML(layout=widgets.Layout(margin=f"0 0 4px {_LABEL_WIDTH + 8}px"))
-        hint.value = f'<small style="opacity: .75; line-height: 1.2">{_escape(note)}</small>'
+        hint = widgets.HTML(
+            layout=widgets.Layout(margin=f"0 0 6px {_LABEL_WIDTH + 8}px", min_height="0")
+        )
+        hint.value = (
+            f'<div style="font-size: .85em; line-height: 1.3; opacity: .75">{_escape(note)}</div>'
+        )
         return widgets.VBox([self.input, hint])
 
     def value(self) -> Any:
@@ -157,6 +161,8 @@ def _choices(schema: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -80,7 +80,8 @@ class _Form:
             button = widgets.Button(description=text, button_style=style)
             button.on_click(self._guarded(action))
             buttons.append(button)
-        title = widgets.HTML(f"<h3>Run {html.escape(self._notebook.name)} unattended</h3>")
+        name = html.escape(self._notebook.name)
+        title = widgets.HTML(f'<h3 style="margin: 0 0 4px">Run {name} unattended</h3>')
         self.box = widgets.VBox(
             [
                 title,
@@ -175,7 +176,9 @@ class _Form:
                 f'<li><b style="color: {colours.get(finding.severity, "inherit")}">'
                 f"{finding.severity}</b> {where}{line}: {html.escape(finding.message)}{fix}</li>"
             )
-        self._findings.value = f"<ul>{''.join(lines)}</ul>" if lines else ""
+        self._findings.value = (
+            f'<ul style="margin: 0; line-height: 1.4">{"".join(lines)}</ul>' if lines else ""
+        )
         has_errors = any(finding.severity == "error" for finding in findings)
         self._force.layout.display = "" if has_errors else "none"
 

@@ -11,6 +11,7 @@ import { DRIVE, JobsDrive } from './drive';
 import type { View } from './jobWidget';
 import { JobWidget } from './jobWidget';
 import { JobsPanel } from './panel';
+import { hasTabs, place } from './place';
 import { CommandIDs, IUnattended } from './tokens';
 
 /** The panel of all jobs, a tab for each job, and the commands on jobs. */
@@ -27,12 +28,14 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
     contentFactory: NotebookPanel.IContentFactory,
     editors: IEditorServices,
     labShell: ILabShell | null,
-    restorer: ILayoutRestorer | null,
+    layout: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     notebooks: INotebookTracker | null
   ) => {
     const { commands, shell } = app;
     const { trans, api } = shared;
+    // A tab of Notebook 7 is about its notebook: it does not open what another one had open.
+    const restorer = hasTabs(app) ? layout : null;
     app.serviceManager.contents.addDrive(new JobsDrive(api));
     const tools = { rendermime, contentFactory, mimeTypeService: editors.mimeTypeService };
 
@@ -74,10 +77,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
         if (!tracker.has(widget)) {
           void tracker.add(widget);
         }
-        if (!widget.isAttached) {
-          shell.add(widget, 'main');
-        }
-        shell.activateById(widget.id);
+        place(app, widget);
       }
     });
     void restorer?.restore(tracker, {
@@ -113,8 +113,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
         widget.toolbar.hide();
         widget.id = `${content.id}-tab`;
         void compares.add(widget);
-        shell.add(widget, 'main');
-        shell.activateById(widget.id);
+        place(app, widget);
       }
     });
     void restorer?.restore(compares, {

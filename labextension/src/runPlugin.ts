@@ -13,6 +13,7 @@ import { announce } from './commands';
 import type { IFormHost } from './formWidget';
 import { FormWidget } from './formWidget';
 import { unattendedIcon } from './icons';
+import { place } from './place';
 import { CommandIDs, IUnattended } from './tokens';
 import type { FormTarget, IFinding } from './types';
 
@@ -90,8 +91,7 @@ export const runPlugin: JupyterFrontEndPlugin<void> = {
         widget.dispose();
       });
       const beside = panel !== undefined && panel.isVisible && panel.node.clientWidth >= WIDE;
-      shell.add(widget, 'main', beside ? { mode: 'split-right', ref: panel.id } : {});
-      shell.activateById(widget.id);
+      place(app, widget, beside ? { mode: 'split-right', ref: panel.id } : {});
     };
 
     const showCell = async (finding: IFinding, path: string | null) => {

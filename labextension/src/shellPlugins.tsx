@@ -19,8 +19,17 @@ export const runningPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-unattended:running',
   description: 'Lists running unattended jobs in the Running panel.',
   autoStart: true,
-  requires: [IUnattended, IRunningSessionManagers],
-  activate: (app: JupyterFrontEnd, shared: IUnattended, managers: IRunningSessionManagers) => {
+  requires: [IUnattended],
+  // Notebook 7 has none beside a notebook.
+  optional: [IRunningSessionManagers],
+  activate: (
+    app: JupyterFrontEnd,
+    shared: IUnattended,
+    managers: IRunningSessionManagers | null
+  ) => {
+    if (managers === null) {
+      return;
+    }
     const { model, trans } = shared;
     const changed = new Signal<object, void>({});
     model.changed.connect(() => changed.emit());
@@ -89,8 +98,13 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-unattended:status-bar',
   description: 'Counts running and waiting unattended jobs in the status bar.',
   autoStart: true,
-  requires: [IUnattended, IStatusBar],
-  activate: (app: JupyterFrontEnd, shared: IUnattended, bar: IStatusBar) => {
+  requires: [IUnattended],
+  // Notebook 7 has none.
+  optional: [IStatusBar],
+  activate: (app: JupyterFrontEnd, shared: IUnattended, bar: IStatusBar | null) => {
+    if (bar === null) {
+      return;
+    }
     const { model } = shared;
     bar.registerStatusItem('jupyter-unattended:status', {
       item: new StatusWidget(shared, () => void app.commands.execute(CommandIDs.panel)),

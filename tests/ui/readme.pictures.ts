@@ -19,6 +19,7 @@ test.beforeAll(async ({ lab }) => {
   fs.mkdirSync(PICTURES, { recursive: true });
   fs.copyFileSync(path.join(EXAMPLES, NOTEBOOK), path.join(lab.root, NOTEBOOK));
   lab.copy('fails.ipynb', 'clean-up.ipynb');
+  lab.copy('submits.ipynb', 'from-a-cell.ipynb');
   const submit = (notebook: string, name: string, ...rest: string[]) =>
     lab.command('submit', notebook, '--name', name, ...rest).trim();
   // It fails, which is what it is for; `wait` would say so with its exit code.
@@ -77,5 +78,23 @@ for (const [theme, name] of THEMES) {
     const compare = page.getByRole('region', { name: 'Compare 2 jobs' });
     await expect(compare.getByRole('figure')).toHaveCount(3);
     await shoot('compare');
+
+    await page.goto(lab.url(`lab/tree/from-a-cell.ipynb?reset`));
+    const cell = (index: number) => page.locator('.jp-Notebook .jp-Cell').nth(index);
+    const run = async (index: number) => {
+      await cell(index).locator('.cm-content').click();
+      await page.keyboard.press('Control+Enter');
+    };
+    await expect(async () => {
+      await run(3);
+      await expect(cell(3).locator('.jp-InputPrompt')).toHaveText(/\[\d+\]/, { timeout: 5000 });
+    }).toPass();
+    await run(4);
+    const shown = cell(4).locator('.jpu-card');
+    await expect(shown.getByLabel('End of the log')).toContainText('epoch 3:');
+    await run(5);
+    await expect(cell(5).getByRole('button', { name: 'Preview' })).toBeVisible();
+    await cell(4).evaluate(element => element.scrollIntoView());
+    await shoot('cell');
   });
 }
