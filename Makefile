@@ -43,9 +43,9 @@ lab: labextension  ## Open the examples in JupyterLab with this extension in it
 test: $(VENV)/.dev  ## Run the tests that need nothing but this machine
 	$(BIN)/python -m pytest
 
-test-preemption: $(VENV)/.dev  ## 100 kills at random moments, 200 while saving (half an hour)
-	UNATTENDED_KILLS=100 UNATTENDED_SAVING_KILLS=200 $(BIN)/python -m pytest --timeout 7200 \
-		tests/integration/test_checkpoint_resume.py tests/integration/test_checkpoint_saving_killed.py
+test-preemption: $(VENV)/.dev  ## 100 kills over the examples at random moments, 200 while saving (half an hour)
+	UNATTENDED_KILLS=34 UNATTENDED_SAVING_KILLS=200 $(BIN)/python -m pytest \
+		tests/integration/test_checkpoint_killed_at_random.py tests/integration/test_checkpoint_saving_killed.py
 
 test-unit: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/unit

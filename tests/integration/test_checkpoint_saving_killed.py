@@ -36,13 +36,15 @@ while True:
 """
 
 
-@pytest.mark.timeout(900)
+_KILLS = int(os.environ.get("UNATTENDED_SAVING_KILLS", "15"))
+
+
+@pytest.mark.timeout(300 + 10 * _KILLS)
 def test_killed_while_saving(tmp_path: Path) -> None:
     """More often with UNATTENDED_SAVING_KILLS=200."""
-    kills = int(os.environ.get("UNATTENDED_SAVING_KILLS", "15"))
     chance = random.Random(1)
     newest = 0
-    for _ in range(kills):
+    for _ in range(_KILLS):
         process = subprocess.Popen(
             [sys.executable, "-c", SAVER, str(tmp_path / "store"), str(newest)],
             stdout=subprocess.PIPE,

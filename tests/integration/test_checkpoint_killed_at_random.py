@@ -1,0 +1,114 @@
+"""Kills at random moments: what a job shows in the end is what an undisturbed one shows.
+
+As many kills of each notebook as UNATTENDED_KILLS says; `make test-preemption` asks for a hundred
+over the examples.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .corners import CORNERS
+from .jobdir import Job, notebook
+from .kills import attempt, kill_group, shown, spec
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+#: What an example says that no two runs of it say alike: how long it took, and what the disk has.
+_VARIES = re.compile(r" in [\d.]+ s\b|free space: \S+")
+_ARGUMENTS = {
+    "corners": (),
+    "estimate-pi": ("--darts", "1000000"),
+    "library-report": ("--package=asyncio",),
+    "train-digits": ("--epochs=60",),
+}
+_KILLS = int(os.environ.get("UNATTENDED_KILLS", "2"))
+#: Attempts before one is left alone, however many kills it takes.
+_MOST = 12
+
+
+def _contents(name: str) -> dict[str, Any]:
+    if name == "corners":
+        return notebook(*CORNERS)
+    found: dict[str, Any] = json.loads((_EXAMPLES / f"{name}.ipynb").read_text("utf-8"))
+    return found
+
+
+def _job(workspace: Path, name: str) -> Job:
+    workspace.mkdir()
+    return Job(workspace, contents=_contents(name), arguments=_ARGUMENTS[name])
+
+
+def _shown(job: Job) -> str:
+    return _VARIES.sub("", json.dumps(shown(job)))
+
+
+def _kill_after(seconds: float, number: int) -> Callable[[Any], int | None]:
+    """Send a signal after a while, if the attempt still runs: SIGTERM to start.sh alone."""
+
+    def kill(process: Any) -> int | None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return None
+            time.sleep(0.01)
+        if number == signal.SIGKILL:
+            kill_group(process, number)
+        else:
+            process.send_signal(number)
+        return number
+
+    return kill
+
+
+def _repeated(job: Job) -> list[int]:
+    """Say of each attempt but the first how many cells it ran that had finished before."""
+    found, finished = [], -1
+    for number in sorted({line["attempt"] for line in job.events()}):
+        of_attempt = [line for line in job.events() if line["attempt"] == number]
+        begun = [line["cell"] for line in of_attempt if line["event"] == "cell_started"]
+        if number > 1 and begun:
+            found.append(sum(begun[0] <= cell <= finished for cell in begun))
+        ok = (line["cell"] for line in of_attempt if line.get("status") == "ok")
+        finished = max(ok, default=finished)
+    return found
+
+
+@pytest.mark.timeout(300 + 40 * _KILLS)
+@pytest.mark.parametrize("name", sorted(_ARGUMENTS))
+def test_kills_at_random_moments(tmp_path: Path, name: str) -> None:
+    chance = random.Random(f"{name} {_KILLS}")
+    reference = _job(tmp_path / "reference", name)
+    begun = time.monotonic()
+    assert reference.run(timeout=120) == 0, reference.log()
+    seconds = time.monotonic() - begun
+    done, rounds, resumed = 0, 0, 0
+    while done < _KILLS:
+        rounds += 1
+        job = spec(_job(tmp_path / f"round-{rounds}", name), checkpoint_interval=0)
+        for number in range(1, _MOST + 2):
+            sent = chance.choice([signal.SIGKILL, signal.SIGTERM])
+            kill = _kill_after(chance.uniform(0.1, 1.0) * seconds, sent)
+            leave = number > _MOST or done >= _KILLS
+            code, sent_now = attempt(job, (lambda _process: None) if leave else kill)
+            done += sent_now is not None
+            if code == 0:
+                break
+            assert sent_now is not None, job.log(number)
+        assert _shown(job) == _shown(reference)
+        assert not job.events("hook_failed")
+        logs = "".join(path.read_text("utf-8") for path in job.root.glob("attempts/*/log.txt"))
+        assert "is passed over" not in logs
+        resumed += len(job.events("resumed"))
+        # Killed after a cell had finished, but before it was saved: that cell is lost, and no more.
+        assert all(count <= 1 for count in _repeated(job)), job.events()
+    assert resumed or _KILLS < 10
