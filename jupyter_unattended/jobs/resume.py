@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..paths import JobPaths
+from ..runtime import fruitless as _fruitless
 from . import attempts, journal
 
-#: A job whose last so many attempts all came no further than the one before them is given up.
-FRUITLESS_ATTEMPTS = 3
-_LAST_WORDS = 1 << 16
+FRUITLESS_ATTEMPTS = _fruitless.ATTEMPTS
 
 Event = Mapping[str, Any]
 
@@ -126,68 +123,8 @@ def _next_stop(events: list[dict[str, Any]]) -> str:
 
 
 def fruitless(paths: JobPaths) -> str | None:
-    """Say why another attempt would be as useless as the last ones; None if it might help.
-
-    An attempt has brought something if it finished another cell, saved more, reported more, or only
-    wrote something else at its end: a notebook may keep checkpoints of its own.
-    """
-    numbers = [attempt.number for attempt in paths.existing_attempts()]
-    if len(numbers) < FRUITLESS_ATTEMPTS:
-        return None
-    events = journal.read(paths.journal)
-    metrics = journal.read(paths.metrics)
-    last = numbers[-FRUITLESS_ATTEMPTS:]
-    reached = [_reached(number, events, metrics) for number in last]
-    words = {_last_words(paths.attempt(number).log) for number in last}
-    if len(words) > 1 or any(later > reached[0] for later in reached[1:]):
-        return None
-    cell = reached[0][0] + 1
-    return (
-        f"the last {FRUITLESS_ATTEMPTS} attempts came no further than "
-        + (f"the beginning of code cell {cell}" if cell > 1 else "the beginning")
-        + "; another one would not either"
-    )
-
-
-def _reached(number: int, events: Iterable[Event], metrics: Iterable[Event]) -> tuple[Any, ...]:
-    """Return how far an attempt came, as something that can be compared."""
-    finished, said, steps = 0, 0.0, 0.0
-    loop: tuple[int, ...] = ()
-    for event in events:
-        if event.get("attempt") != number:
-            continue
-        kind, saved = event.get("event"), event.get("saved")
-        if kind == "cell_finished" and event.get("status") in ("ok", "skipped"):
-            finished, loop = max(finished, _int(event.get("ordinal"))), ()
-        elif kind == "started":
-            finished = max(finished, _int(event.get("done")))
-        elif kind == "progress":
-            said = max(said, _float(event.get("done")))
-        elif isinstance(saved, dict) and "loop" in saved:
-            place = tuple(int(part) for part in str(saved["loop"]).split(".") if part.isdecimal())
-            loop = max(loop, (*place, _int(saved.get("steps"))))
-        elif isinstance(saved, dict) and "name" in saved:
-            steps = max(steps, _float(saved.get("step")))
-    for line in metrics:
-        if line.get("attempt") == number:
-            steps = max(steps, _float(line.get("step")))
-    return finished, loop, said, steps
-
-
-def _last_words(log: Path) -> bytes:
-    """Return the last line that the notebook itself wrote before it was told to stop."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LAST_WORDS))
-            lines = file.read().splitlines()
-    except OSError:
-        return b""
-    # What follows is the traceback of the interrupt, the same every time.
-    told = (n for n, line in enumerate(lines) if line.startswith(b"[unattended] received SIG"))
-    lines = lines[: next(told, None)]
-    own = [line for line in lines if line.strip() and not line.startswith(b"[unattended]")]
-    return own[-1] if own else b""
+    """Say why another attempt would be as useless as the last ones; None if it might help."""
+    return _fruitless.explain(paths.root, [attempt.number for attempt in paths.existing_attempts()])
 
 
 def _int(value: object) -> int:

@@ -127,6 +127,25 @@ class Context:
                 raise StartError(f"{self.output} cannot be written; its directory is read-only")
             os.chdir(self.notebook.parent)
 
+    def check_hope(self) -> None:
+        """Refuse an attempt that would be as useless as the last ones were.
+
+        Only where start.sh counts restarts, because the scheduler counts none of ours. A person who
+        runs start.sh once more has a reason.
+
+        Raises
+        ------
+        StartError
+            If the last attempts came no further.
+        """
+        if self.job_directory is None or not os.environ.get("UNATTENDED_MAX_RESTARTS"):
+            return
+        from . import fruitless
+
+        why = fruitless.before(self.job_directory, self.attempt)
+        if why is not None:
+            raise StartError(why)
+
     def read(self) -> dict[str, Any]:
         """Return the notebook with the values of its parameters in it.
 

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str], *, in_job: bool) -> int:
         print(f"[unattended] {error}", file=sys.stderr)
         return 2
     try:
+        context.check_hope()
         notebook = context.read()
         context.enter()
     except StartError as error:

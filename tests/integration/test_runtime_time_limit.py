@@ -88,3 +88,20 @@ def test_restarts_are_counted_but_for_those_that_a_person_asked_for(tmp_path: Pa
     for number in (2, 4):
         (job.attempt(number) / "paused").touch()
     assert job.run(env={"UNATTENDED_MAX_RESTARTS": "2"}) == 0
+
+
+def test_no_progress_over_three_attempts_is_the_end(tmp_path: Path) -> None:
+    stop = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+    job = Job(tmp_path, "print('begun')", stop)
+    counted = {"UNATTENDED_MAX_RESTARTS": "20"}
+    for _ in range(3):
+        assert job.run(env=counted) == 75
+    (job.attempt(2) / "paused").touch()
+    assert job.run(env=counted) == 75  # a pause does not count
+    assert job.run(env=counted) == 2
+    reason = (
+        "the last 3 attempts came no further than the beginning of code cell 2; "
+        "another one would not either"
+    )
+    assert job.events("finished")[-1]["reason"] == reason
+    assert job.run() == 75  # a person who runs start.sh once more has a reason
