@@ -201,3 +201,12 @@ class TakesMany(Protocol):
     def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
         """Hand the jobs over and return their handles, in order; all or nothing."""
         ...
+
+
+@runtime_checkable
+class Lengthens(Protocol):
+    """A backend that can change how long a job may run altogether while it runs."""
+
+    def lengthen(self, job: JobRef, total_time: float) -> None:
+        """Let all attempts of a job together run for `total_time` seconds."""
+        ...

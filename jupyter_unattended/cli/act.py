@@ -93,6 +93,33 @@ def move_command(job: str, position: str) -> int:
     return 0
 
 
+@click.command(
+    "lengthen",
+    epilog=text.examples(
+        "jupyter unattended lengthen train 96h", "jupyter unattended lengthen train 4-00:00:00"
+    ),
+)
+@job_argument()
+@click.argument("total_time", metavar="TOTAL-TIME")
+def lengthen_command(job: str, total_time: str) -> int:
+    """Change how long a job may run, all its links together.
+
+    TOTAL-TIME counts from the job's first start, like --total-time of a submit. A chain under Slurm
+    or Grid Engine gets more links, or fewer.
+    """
+    from ..spec import parse_duration
+
+    try:
+        seconds = parse_duration(total_time)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not isinstance(seconds, float) or seconds <= 0:
+        raise click.UsageError(f"{total_time!r} is not a time above 0; write for example 96h.")
+    view = service().lengthen(job, seconds)
+    text.say(f"{title(view)} may run for {total_time} altogether.")
+    return 0
+
+
 @click.command("delete", epilog=text.examples("jupyter unattended delete train --yes"))
 @jobs_argument()
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

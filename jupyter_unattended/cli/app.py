@@ -34,6 +34,7 @@ _COMMANDS = {
         "resume": "act",
         "cancel": "act",
         "priority": "act",
+        "lengthen": "act",
         "move": "act",
         "delete": "act",
     },

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..errors import JobNotFoundError
 from ..paths import UNATTENDED_DIR, JobPaths
 from ..statedir import DamagedError
 from . import attempts, history, journal
@@ -145,6 +146,26 @@ class Discovery:
             for workspace in {row.workspace for row in found}:
                 self.store.remember_workspace(workspace)
         self.store.remove(gone)
+
+    def find(self, ref: str) -> Row:
+        """Return the job with this id; else the newest so named; else by unique beginning of an id.
+
+        Raises
+        ------
+        JobNotFoundError
+            If there is none, or several ids begin so.
+        """
+        self.ensure_index()
+        found = self.store.find(ref)
+        if not found:
+            self.run()
+            found = self.store.find(ref)
+        if not found:
+            raise JobNotFoundError(f"There is no job {ref!r}.")
+        if len(found) > 1:
+            some = ", ".join(row.id for row in found[:5]) + (" …" if len(found) > 5 else "")
+            raise JobNotFoundError(f"{len(found)} jobs begin with {ref!r}: {some}")
+        return found[0]
 
     @staticmethod
     def _read_own(paths: JobPaths) -> Row | None:

@@ -8,8 +8,6 @@ threads, and raise only errors from ``jupyter_unattended.errors``.
 from __future__ import annotations
 
 import builtins
-import contextlib
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import statedir
 from ..backends import registry
-from ..errors import ConflictError, JobNotFoundError, UnsupportedError, WorkspaceError
+from ..errors import ConflictError, SpecError, UnsupportedError, WorkspaceError
 from ..paths import JobPaths
 from . import attempts as attempt_records
 from . import history as job_history
 from . import journal, logs
-from .discovery import Discovery
+from .discovery import Discovery, read_record
 from .observer import Observer
+from .removal import remove
 from .states import State
 from .store import Row, Store
 from .view import AttemptView, HistoryEntry, JobView, LogChunk
@@ -61,10 +60,9 @@ class JobService:
         BackendUnavailableError
             If it cannot be loaded.
         """
-        found = self._backends.get(name)
-        if found is None:
-            found = self._backends[name] = registry.get(name, self.state_dir)
-        return found
+        if name not in self._backends:
+            self._backends[name] = registry.get(name, self.state_dir)
+        return self._backends[name]
 
     # -- submitting --------------------------------------------------------------------------------
 
@@ -86,7 +84,7 @@ class JobService:
         """Do all of a `clone` that has no side effects, as `prepare` does of a submit."""
         from . import submission
 
-        return submission.prepare_clone(self, self._row(ref), changes)
+        return submission.prepare_clone(self, self._discovery.find(ref), changes)
 
     def submit(
         self,
@@ -147,7 +145,7 @@ class JobService:
         """Submit a job's own notebook, as it was then, with the same spec as a new job."""
         from . import submission
 
-        return submission.resubmit(self, self._row(ref), {}, secrets or {})
+        return submission.resubmit(self, self._discovery.find(ref), {}, secrets or {})
 
     def clone(
         self, ref: str, *, secrets: Mapping[str, str] | None = None, **changes: Any
@@ -159,7 +157,7 @@ class JobService:
         """
         from . import submission
 
-        return submission.resubmit(self, self._row(ref), changes, secrets or {})
+        return submission.resubmit(self, self._discovery.find(ref), changes, secrets or {})
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -219,7 +217,7 @@ class JobService:
         JobNotFoundError
             If there is none, or several ids begin so.
         """
-        row = self._row(ref)
+        row = self._discovery.find(ref)
         if refresh and not State(row.state).is_final:
             row = self._observer.refresh([row])[row.id]
         return self._observer.view(row)
@@ -229,7 +227,7 @@ class JobService:
 
         A paused job has not ended; neither has one whose scheduler does not answer.
         """
-        job_id = self._row(ref).id
+        job_id = self._discovery.find(ref).id
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.05
         while True:
@@ -242,12 +240,10 @@ class JobService:
 
     def paths(self, ref: str) -> JobPaths:
         """Return the paths of the job directory."""
-        return JobPaths(Path(self._row(ref).directory))
+        return JobPaths(Path(self._discovery.find(ref).directory))
 
     def spec(self, ref: str) -> dict[str, Any]:
         """Return job.json as it was submitted."""
-        from .discovery import read_record
-
         paths = self.paths(ref)
         record = read_record(paths)
         if record is None:
@@ -280,9 +276,9 @@ class JobService:
         attempt
             Which attempt. Default: the newest.
         """
-        row = self._row(ref)
-        ended = State(row.state).is_final
-        return logs.read(JobPaths(Path(row.directory)), offset, attempt, limit, ended)
+        row = self._discovery.find(ref)
+        paths = JobPaths(Path(row.directory))
+        return logs.read(paths, offset, attempt, limit, State(row.state).is_final)
 
     def logs(self, ref: str, attempt: int | None = None, follow: bool = False) -> Iterator[str]:
         """Yield the log in pieces.
@@ -295,7 +291,7 @@ class JobService:
             Go on as the job writes, across attempts, and end when the job (or the attempt asked
             for) does.
         """
-        row = self._row(ref)
+        row = self._discovery.find(ref)
         return logs.follow(
             JobPaths(Path(row.directory)), attempt, (lambda: self.get(row.id)) if follow else None
         )
@@ -340,8 +336,6 @@ class JobService:
 
     def set_priority(self, ref: str, priority: int) -> JobView:
         """Change the priority of a job that has not ended."""
-        from ..errors import SpecError
-
         if not -1000 <= priority <= 1000:
             raise SpecError(f"priority: {priority} is not between -1000 and 1000")
         row, _ = self._unfinished(ref, "change the priority of")
@@ -349,6 +343,23 @@ class JobService:
         self._require(backend.capabilities().priority, row)
         backend.set_priority(self._ref(row), priority)
         self.store.update({row.id: {"priority": priority}})
+        return self.get(row.id)
+
+    def lengthen(self, ref: str, total_time: float) -> JobView:
+        """Let a job that has not ended run for `total_time` seconds, all attempts together.
+
+        Raises
+        ------
+        UnsupportedError
+            If its backend fixes the time at the submit.
+        """
+        from ..backends.base import Lengthens
+
+        row, _ = self._unfinished(ref, "change the total time of")
+        backend = self.backend(row.backend)
+        if not isinstance(backend, Lengthens):
+            raise UnsupportedError(f"{row.backend} fixes a job's time limit when it is submitted.")
+        backend.lengthen(self._ref(row), total_time)
         return self.get(row.id)
 
     def delete(self, ref: str) -> None:
@@ -359,43 +370,19 @@ class JobService:
         ConflictError
             If it is queued or running; cancel it first.
         """
-        row = self._row(ref)
+        row = self._discovery.find(ref)
         view = self.get(row.id)
         if not view.state.is_final and view.state is not State.PAUSED:
             raise ConflictError(f"{row.id} is {view.state}; cancel it before deleting it.")
         self.backend(row.backend).forget(self._ref(row))
-        directory = Path(row.directory)
-        # Renamed first: a deletion that is cut short leaves nothing that looks like a job.
-        doomed = directory.with_name(f".deleted-{directory.name}")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                directory.rename(doomed)
-            if doomed.exists():
-                shutil.rmtree(doomed)
-        except OSError as error:
-            raise WorkspaceError(
-                f"{error.filename or directory} cannot be deleted ({error.strerror})."
-            ) from error
+        remove(Path(row.directory))
         self.store.remove([row.id])
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _row(self, ref: str) -> Row:
-        self._discovery.ensure_index()
-        found = self.store.find(ref)
-        if not found:
-            self._discovery.run()
-            found = self.store.find(ref)
-        if not found:
-            raise JobNotFoundError(f"There is no job {ref!r}.")
-        if len(found) > 1:
-            some = ", ".join(row.id for row in found[:5]) + (" …" if len(found) > 5 else "")
-            raise JobNotFoundError(f"{len(found)} jobs begin with {ref!r}: {some}")
-        return found[0]
-
     def _unfinished(self, ref: str, verb: str) -> tuple[Row, JobView]:
         """Return row and fresh view of a job that has not ended, or say why `verb` cannot be."""
-        row = self._row(ref)
+        row = self._discovery.find(ref)
         view = self.get(row.id)
         if view.state.is_final:
             raise ConflictError(f"Cannot {verb} {row.id}: it has ended ({view.state}).")

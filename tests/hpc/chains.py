@@ -12,13 +12,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jupyter_unattended.errors import BackendError
+from jupyter_unattended.backends.batch.backend import BatchBackend
+from jupyter_unattended.errors import BackendError, ConflictError
 from jupyter_unattended.jobs.states import State
 
+from . import bundles
 from .bundles import Run
 from .daemons import wait_for
 
@@ -114,12 +117,26 @@ def test_its_total_time_is_kept(submit: Submit, cluster: Cluster, way: str) -> N
     wait_for(lambda: not cluster.queue(), 15, "no link is left")
 
 
-def test_it_can_be_lengthened_while_it_runs(submit: Submit) -> None:
-    run = submit(COUNTING, arguments=["9"], options=chain("requeue", link=8, total=8))
+@both_ways
+def test_it_can_be_lengthened_while_it_runs(submit: Submit, cluster: Cluster, way: str) -> None:
+    run = submit(COUNTING, arguments=["9"], options=chain(way, link=8, total=8))
     run.wait_for_text("attempt 1")
-    run.backend.lengthen(run.ref, 100)
+    run.backend.lengthen(run.ref, 40)
+    assert len(cluster.queue()) == (5 if way == "links" else 1)
     assert run.wait(timeout=90).state is State.SUCCEEDED
     assert run.attempts >= 2
+    wait_for(lambda: not cluster.queue(), 15, "no link is left")
+    with pytest.raises(ConflictError, match="has ended"):
+        run.backend.lengthen(run.ref, 80)
+
+
+def test_the_queues_own_limit_makes_a_chain_without_a_site_profile(
+    backend: BatchBackend, workspace: Path, cluster: Cluster
+) -> None:
+    options = {"total_time": "72h", "queue": cluster.main}
+    bundle = bundles.make(workspace, "true", backend=backend.name, options=options)
+    script = backend.render(bundle).text
+    assert f"Queue {cluster.main} allows 12 h; 72 h makes a chain of 6 links of 12 h" in script
 
 
 @both_ways
@@ -218,6 +235,9 @@ def test_the_scheduler_is_killed_and_restarted_in_the_middle(
             run.now()
         with pytest.raises(BackendError, match="does not answer since"):
             run.now()
+        available = run.backend.availability()
+        assert not available.usable
+        assert run.backend.scheduler in available.reason
     finally:
         cluster.start_controller()
     run.backend.status.forget()

@@ -120,7 +120,7 @@ class Person:
     """
 
     def __init__(self, root: Path) -> None:
-        self.name = f"unattended-{os.getpid()}"
+        self.name = root.name
         self.home = root / "home"
         self.home.mkdir(mode=0o755)
         subprocess.run(

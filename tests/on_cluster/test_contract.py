@@ -27,7 +27,7 @@ class TestKubernetes(BackendContract):
         service._backends["kubernetes"] = bench.backend
 
         def pod(view: JobView) -> dict[str, object]:
-            handle = service._row(view.id).handle
+            handle = service._discovery.find(view.id).handle
             return bench.pods(JobRef(view.id, handle, JobPaths(Path(view.directory))))[-1]
 
         def kill(view: JobView) -> None:

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
-import shutil
+import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from ... import statedir
-from ...errors import BackendError, ConflictError, SpecError, UnsupportedError, WorkspaceError
+from ...errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConflictError,
+    SpecError,
+    UnsupportedError,
+    WorkspaceError,
+)
 from ...spec import JobSpec
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
-from .commands import Commands
+from . import queueing, script
+from .commands import Commands, first_line
 from .files import BatchFiles
 from .observe import Seen, observe
 from .options import BatchOptions
-from .plan import Plan
+from .order import Order
+from .plan import Plan, check_size, needs_limit, plan
 from .profile import Profile, load
 from .status import Rows, Status
 
-
-@dataclass(frozen=True)
-class Order:
-    """A job that is ready to be handed over.
-
-    Parameters
-    ----------
-    spec, options, profile, plan
-        What was asked for, what the site says, and the links that makes.
-    script
-        The text to submit.
-    """
-
-    spec: JobSpec
-    options: BatchOptions
-    profile: Profile
-    plan: Plan
-    script: str
+#: A scheduler may take so many seconds to say that it is there.
+_ANSWER_WITHIN = 3.0
+#: A queue's limit is asked for again after so many seconds.
+_LIMIT_IS_GOOD_FOR = 60.0
 
 
 class BatchBackend(ABC):
@@ -54,6 +47,10 @@ class BatchBackend(ABC):
     scheduler: ClassVar[str]
     #: Programs without which nothing can be submitted.
     programs: ClassVar[tuple[str, ...]]
+    #: A quick question that only a scheduler that is up answers.
+    greeting: ClassVar[tuple[str, ...]]
+    #: What directives in a script begin with.
+    mark: ClassVar[str]
 
     def __init__(self) -> None:
         #: Set by the registry; the default is the user's.
@@ -61,6 +58,7 @@ class BatchBackend(ABC):
         self._profile: Profile | None = None
         self._commands: Commands | None = None
         self._status: Status | None = None
+        self._limits: dict[str | None, tuple[float, float | None]] = {}
 
     # -- what each scheduler fills in --------------------------------------------------------------
 
@@ -69,8 +67,29 @@ class BatchBackend(ABC):
         """Return the model of ``spec.options``."""
 
     @abstractmethod
-    def order(self, bundle: Bundle) -> Order:
-        """Plan a job and write its script; no side effects."""
+    def dialect(self, planned: Plan) -> script.Dialect:
+        """Return what this scheduler's scripts say in their own way."""
+
+    @abstractmethod
+    def directives(
+        self, bundle: Bundle, options: BatchOptions, profile: Profile, planned: Plan
+    ) -> list[str]:
+        """Return the directives of a job, without the mark."""
+
+    @abstractmethod
+    def asked_time(self, directives: Sequence[str]) -> float | None:
+        """Return the time limit that stands in a person's own directives."""
+
+    @abstractmethod
+    def log_directive(self, bundle: Bundle) -> str | None:
+        """Return the path of scheduler.log for a directive, or None where none can hold it."""
+
+    @abstractmethod
+    def ask_limit(self, queue: str | None) -> float | None:
+        """Return what the scheduler allows at once in a queue (None: in the one it would choose).
+
+        None where there is no limit, or no such queue.
+        """
 
     @abstractmethod
     def make_commands(self, profile: Profile) -> Commands:
@@ -182,7 +201,7 @@ class BatchBackend(ABC):
         profile = self.profile
         missing = [program for program in self.programs if not self.commands.found(program)]
         if not missing:
-            return Availability(True)
+            return self._greet()
         if profile.submit_host:
             return Availability(
                 False, f"{missing[0]} cannot be run on {profile.submit_host} through ssh"
@@ -193,55 +212,59 @@ class BatchBackend(ABC):
             "submit_host in the site profile",
         )
 
+    def _greet(self) -> Availability:
+        try:
+            done = self.commands.run(self.greeting, _ANSWER_WITHIN)
+        except BackendError as error:
+            return Availability(False, str(error).rstrip("."))
+        if done.returncode == 0:
+            return Availability(True)
+        said = first_line(done.stderr) or first_line(done.stdout)
+        return Availability(False, f"{self.scheduler} does not answer here ({said.rstrip('.')})")
+
+    def order(self, bundle: Bundle) -> Order:
+        """Plan a job and write its script; no side effects."""
+        spec = bundle.spec
+        options = self.read_options(spec)
+        profile = self.profile
+        own = [script.bare(line, self.mark) for line in [*profile.extra, *options.extra]]
+        if options.directives is not None:
+            own += script.directive_lines(options.directives, self.mark)
+        check_size(spec, options, profile)
+        asked = self.asked_time(own)
+        limit = None
+        if needs_limit(spec, options, profile, asked):
+            limit = self._limit_of(profile.queue_of(options.queue)[0])
+        planned = plan(spec, options, profile, asked=asked, limit=limit)
+        text = script.render(
+            dialect=self.dialect(planned),
+            directives=[*self.directives(bundle, options, profile, planned), *own],
+            spec=spec,
+            job_dir=bundle.paths.root,
+            plan=planned,
+            profile=profile,
+            redirect=self.log_directive(bundle) is None,
+            secrets=self.secrets_file(bundle.job_id) if spec.secret_env else None,
+        )
+        return Order(spec, options, profile, planned, text)
+
     def render(self, bundle: Bundle) -> Rendering:
         """Show the script that would be submitted."""
         return Rendering(self.order(bundle).script, "job.sh", "bash")
 
     def submit(self, bundle: Bundle) -> str:
         """Submit the job, with all its links where they are queued ahead."""
-        order = self.order(bundle)
-        files = BatchFiles.of(bundle.paths)
-        try:
-            self._write(files, order, bundle)
-        except OSError as error:
-            raise WorkspaceError(
-                f"{error.filename or files.root} cannot be written ({error.strerror})."
-            ) from error
-        try:
-            self._queue_links(files, order, order.plan.links if order.plan.way == "links" else 1)
-        except BaseException:
-            self._clean(bundle, files)
-            raise
+        queueing.submit(self, bundle, self.order(bundle))
         self.status.forget()
-        return files.read_ids()[0]
+        return BatchFiles.of(bundle.paths).read_ids()[0]
 
     def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
         """Submit many runs of one notebook as one array."""
         orders = [self.order(bundle) for bundle in bundles]
-        first = orders[0]
-        if first.plan.way == "links" and first.plan.links > 1:
+        if orders[0].plan.way == "links" and orders[0].plan.links > 1:
             return [self.submit(bundle) for bundle in bundles]
-        home = bundles[0].paths.root.parent / ".arrays" / bundles[0].job_id
-        try:
-            home.mkdir(parents=True)
-            for task, (order, bundle) in enumerate(zip(orders, bundles, strict=True), 1):
-                self._write(BatchFiles.of(bundle.paths), order, bundle)
-                (home / str(task)).symlink_to(bundle.paths.root, target_is_directory=True)
-            script = home / "array.sh"
-            script.write_text(self.array_script(bundles[0], first, home, len(bundles)))
-            number = self.submit_script(script, first)
-        except BaseException as error:
-            shutil.rmtree(home, ignore_errors=True)
-            for bundle in bundles:
-                self._clean(bundle, BatchFiles.of(bundle.paths))
-            if isinstance(error, OSError):
-                raise WorkspaceError(f"{home} cannot be written ({error.strerror}).") from error
-            raise
+        ids = queueing.submit_array(self, bundles, orders)
         self.status.forget()
-        ids = [self.task_id(number, task) for task in range(1, len(bundles) + 1)]
-        for bundle, id_ in zip(bundles, ids, strict=True):
-            with contextlib.suppress(OSError):  # the handle says it too
-                BatchFiles.of(bundle.paths).add_ids([id_])
         return ids
 
     def poll(self, jobs: Sequence[JobRef]) -> dict[str, Observation]:
@@ -251,8 +274,8 @@ class BatchBackend(ABC):
         unclear: dict[str, tuple[JobRef, list[str]]] = {}
         for job in jobs:
             ids = BatchFiles.of(job.paths).read_ids() or [job.handle]
-            entries = [known[one] for one in ids if one in known]
-            seen = observe(job, entries, self.scheduler, self._planned(job))
+            entries = _of(job, known, ids)
+            seen = observe(job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned())
             if seen is not None:
                 observed[job.job_id] = seen
             else:
@@ -261,8 +284,10 @@ class BatchBackend(ABC):
             wanted = [one for _, ids in unclear.values() for one in ids if one]
             finished = self.ask_accounting(wanted) if wanted else {}
             for job_id, (job, ids) in unclear.items():
-                entries = [finished[one] for one in ids if one in finished]
-                seen = observe(job, entries, self.scheduler, self._planned(job))
+                entries = _of(job, finished, ids)
+                seen = observe(
+                    job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned()
+                )
                 if seen is not None:
                     observed[job_id] = seen
         return observed
@@ -326,86 +351,60 @@ class BatchBackend(ABC):
     def lengthen(self, job: JobRef, total_time: float) -> None:
         """Set the longest running time over all links of a job that has not ended.
 
-        Raises
-        ------
-        ConflictError
-            If no link will follow any more.
+        Where links are queued ahead, those that are missing are queued, too; those that are too
+        many leave at once.
         """
         files = BatchFiles.of(job.paths)
         if files.read_ending() is not None:
             raise ConflictError(f"{job.job_id} has ended; its total time can no longer be changed.")
-        temporary = files.total.with_suffix(".new")
-        temporary.write_text(f"{round(total_time)}\n")
-        temporary.replace(files.total)
+        planned = (order := self._order_again(job)).plan
+        links = math.ceil(total_time / planned.link - 1e-9) if planned.link else 1
+        try:
+            files.write_total(total_time)
+            files.write_planned(max(1, links))
+            ids = files.read_ids()
+            if planned.way == "links" and len(ids) < links:
+                queueing.queue_links(self, files, order, links - len(ids), after=ids[-1])
+        except OSError as error:
+            raise WorkspaceError(
+                f"{error.filename or files.root} cannot be written ({error.strerror})."
+            ) from error
+        self.status.forget()
 
     # -- inside ------------------------------------------------------------------------------------
-
-    def _planned(self, job: JobRef) -> int:
-        try:
-            return int((BatchFiles.of(job.paths).root / "planned").read_text())
-        except (OSError, ValueError):
-            return 1
 
     def _entries(self, job: JobRef) -> list[Seen]:
         """Return what the scheduler has of a job right now."""
         self.status.forget()
         known = {row["id"]: Seen.of(row) for row in self.status.rows()}
-        ids = BatchFiles.of(job.paths).read_ids() or [job.handle]
-        return [known[one] for one in ids if one in known]
+        return _of(job, known, BatchFiles.of(job.paths).read_ids() or [job.handle])
 
-    def _write(self, files: BatchFiles, order: Order, bundle: Bundle) -> None:
-        files.root.mkdir(exist_ok=True)
-        files.script.write_text(order.script, encoding="utf-8")
-        files.script.chmod(0o755)
-        (files.root / "planned").write_text(f"{order.plan.links}\n")
-        if order.plan.total is not None:
-            files.total.write_text(f"{order.plan.total}\n")
-        if order.spec.secret_env:
-            self._write_secrets(bundle)
-
-    def _write_secrets(self, bundle: Bundle) -> None:
-        path = self.secrets_file(bundle.job_id)
-        statedir.ensure(self.state_dir)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for name, value in bundle.secrets.items():
-                file.write(f"export {name}={shlex.quote(value)}\n")
-
-    def _queue_links(self, files: BatchFiles, order: Order, count: int) -> None:
-        ids: list[str] = []
-        after = None
-        try:
-            for number in range(count):
-                # Nothing starts before everything is queued.
-                hold = number == 0 and count > 1
-                after = self.submit_script(files.script, order, after, hold)
-                ids.append(after)
-            files.add_ids(ids)
-            if count > 1 and not order.options.hold:
-                self.release(ids[:1])
-        except BaseException as error:
-            if ids:
-                with contextlib.suppress(BackendError):
-                    self.delete(ids)
-            if isinstance(error, OSError):
-                raise WorkspaceError(
-                    f"{files.ids} cannot be written ({error.strerror})."
-                ) from error
-            raise
+    def _limit_of(self, queue: str | None) -> float | None:
+        """Return a queue's limit, asked once a minute; None where nobody can be asked."""
+        asked, limit = self._limits.get(queue, (-math.inf, None))
+        if time.monotonic() - asked > _LIMIT_IS_GOOD_FOR:
+            limit = None
+            with contextlib.suppress(BackendError, BackendUnavailableError):
+                limit = self.ask_limit(queue)
+            self._limits[queue] = (time.monotonic(), limit)
+        return limit
 
     def _submit_again(self, job: JobRef, files: BatchFiles) -> None:
+        order = self._order_again(job)
+        with contextlib.suppress(FileNotFoundError):
+            files.done.unlink()
+        queueing.queue_links(self, files, order, 1)
+
+    def _order_again(self, job: JobRef) -> Order:
         from ...jobs.discovery import read_record
 
         record = read_record(job.paths)
         if record is None:
             raise WorkspaceError(f"{job.paths.spec} cannot be read.")
-        order = self.order(Bundle(JobSpec.checked(**record["spec"]), job.paths))
-        with contextlib.suppress(FileNotFoundError):
-            files.done.unlink()
-        self._queue_links(files, order, 1)
+        return self.order(Bundle(JobSpec.checked(**record["spec"]), job.paths))
 
-    def _clean(self, bundle: Bundle, files: BatchFiles) -> None:
-        shutil.rmtree(files.root, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.secrets_file(bundle.job_id).unlink()
+
+def _of(job: JobRef, known: Mapping[str, Seen], ids: Sequence[str]) -> list[Seen]:
+    """Return the entries of a job, but none of another one that was given its id."""
+    entries = [known[one] for one in ids if one in known]
+    return [entry for entry in entries if entry.job in ("", job.job_id)]

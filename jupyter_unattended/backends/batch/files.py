@@ -65,6 +65,11 @@ class BatchFiles:
         return self.root / "done"
 
     @property
+    def planned(self) -> Path:
+        """How many links the job was planned with."""
+        return self.root / "planned"
+
+    @property
     def total(self) -> Path:
         """Seconds that all links may run together; may be changed while the job runs."""
         return self.root / "total"
@@ -83,15 +88,26 @@ class BatchFiles:
         with self.ids.open("a") as file:
             file.write("".join(f"{one}\n" for one in ids))
 
+    def read_planned(self) -> int:
+        """Return how many links the job was planned with."""
+        text = _text(self.planned).strip()
+        return int(text) if text.isdecimal() else 1
+
+    def write_planned(self, links: int) -> None:
+        """Remember how many links the job is planned with."""
+        self._replace(self.planned, f"{links}\n")
+
+    def write_total(self, seconds: float) -> None:
+        """Set how long all links may run together."""
+        self._replace(self.total, f"{round(seconds)}\n")
+
     def read_request(self) -> str:
         """Return what is asked of the script, or an empty text."""
         return _text(self.request).strip()
 
     def write_request(self, word: str) -> None:
         """Ask something of the script."""
-        temporary = self.request.with_suffix(f".{os.getpid()}")
-        temporary.write_text(f"{word}\n")
-        temporary.replace(self.request)
+        self._replace(self.request, f"{word}\n")
 
     def clear_request(self) -> None:
         """Withdraw what was asked."""
@@ -124,6 +140,12 @@ class BatchFiles:
         words = _text(self.links).rstrip().rsplit("\n", 1)[-1].split()
         stopped = len(words) > 4 and words[0] == "end" and words[4] == "75o"
         return float(words[2]) if stopped else None
+
+    @staticmethod
+    def _replace(path: Path, text: str) -> None:
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(text)
+        temporary.replace(path)
 
     def last_words(self) -> str:
         """Return the end of what the scheduler wrote, at most 8 KiB."""

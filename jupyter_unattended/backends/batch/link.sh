@@ -155,7 +155,7 @@ run_link() {
     decide 75
     return
   fi
-  seconds=$link
+  seconds=${link:-$(allowed_seconds)}
   [[ -n $left && ( -z $seconds || $left -lt $seconds ) ]] && seconds=$left
   warn_at=''
   [[ -n $seconds ]] && warn_at=$((seconds > 2 * warning ? seconds - warning : (seconds + 1) / 2))
@@ -164,6 +164,7 @@ run_link() {
   printf 'start %s %s %s %s\n' "$number" "$began" "$scheduler_id" "$(progress)" >>"$batch/links"
   printf '%s 0\n' "$number" >"$batch/alive"
   rm -f "$batch/stop-at"
+  log_size=$(stat -c %s "$job_dir/scheduler.log" 2>/dev/null || echo 0)
   trap 'stop_link outside' TERM INT
   trap "$on_usr1" USR1
   trap "$on_usr2" USR2

@@ -53,6 +53,9 @@ class Seen:
         When the scheduler expects it to start.
     delayed
         Whether it waits only because it was just queued again.
+    job
+        Our id of the job, where the scheduler keeps it: a cluster that was set up anew counts its
+        ids from the beginning.
     """
 
     id: str
@@ -63,6 +66,7 @@ class Seen:
     position: int | None = None
     starts: float | None = None
     delayed: bool = False
+    job: str = ""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Seen:

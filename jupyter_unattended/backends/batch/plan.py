@@ -39,6 +39,32 @@ class Plan:
     words: str = ""
 
 
+def check_size(spec: JobSpec, options: BatchOptions, profile: Profile) -> None:
+    """Refuse what no job can have in its queue, as far as the profile tells.
+
+    Raises
+    ------
+    SpecError
+        If more is asked for than the profile allows.
+    """
+    name, queue = profile.queue_of(options.queue)
+    for field, asked, most, what in (
+        ("gpus", spec.gpus, queue.gpus, "GPUs"),
+        ("cpus", math.ceil(spec.cpus), queue.cpus, "CPU cores"),
+    ):
+        if most is not None and asked > most:
+            has = f"at most {most} {what}" if most else f"no {what}"
+            raise SpecError(f"{field}: a job in queue {name} can have {has}, not {asked}")
+
+
+def needs_limit(
+    spec: JobSpec, options: BatchOptions, profile: Profile, asked: float | None
+) -> bool:
+    """Whether the plan depends on a queue's limit that the profile does not tell."""
+    _, queue = profile.queue_of(options.queue)
+    return bool(_total(spec, options)) and not (options.link_time or asked or queue.time_limit)
+
+
 def plan(
     spec: JobSpec,
     options: BatchOptions,
@@ -89,7 +115,8 @@ def plan(
         )
     words = ""
     if links > 1 and total and link:
-        allowed = f"queue {name} allows {clock(limit)}; " if limit and name else ""
+        where = f"queue {name}" if name else "the queue"
+        allowed = f"{where} allows {clock(limit)}; " if limit else ""
         words = f"{allowed}{clock(total)} makes a chain of {links} links of {clock(link)}"
     return Plan(
         math.ceil(total) if total else None,

@@ -6,7 +6,12 @@ import re
 
 
 def queue_lines(
-    table: str, name: str, limit: str | None, note: str = "", gpus: int | None = None
+    table: str,
+    name: str,
+    limit: str | None,
+    note: str = "",
+    gpus: int | None = None,
+    cpus: int | None = None,
 ) -> list[str]:
     """Return the table of one queue.
 
@@ -20,8 +25,8 @@ def queue_lines(
         Longest a job may run in it, or None.
     note
         What else is known.
-    gpus
-        Number of GPUs in it, or None.
+    gpus, cpus
+        Most of them that a job in it can have, or None.
     """
     key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
     lines = ["", f"[{table}.queues.{key}]" + (f"  # {note}" if note else "")]
@@ -29,4 +34,6 @@ def queue_lines(
         lines.append(f'time_limit = "{limit}"')
     if gpus is not None:
         lines.append(f"gpus = {gpus}")
+    if cpus:
+        lines.append(f"cpus = {cpus}")
     return lines

@@ -51,8 +51,8 @@ class Dialect:
     job_id
         Bash expression of the id the scheduler gave this link.
     functions
-        Bash: ``again WHY``, ``going_away``, ``drop_other_links``, ``drop_this_link``, and what
-        SIGUSR1 and SIGUSR2 mean.
+        Bash: ``again WHY``, ``going_away``, ``allowed_seconds``, ``drop_other_links``,
+        ``drop_this_link``, and what SIGUSR1 and SIGUSR2 mean.
     leave
         Bash: how to exit after ``run_link``.
     """

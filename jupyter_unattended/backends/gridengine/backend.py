@@ -10,21 +10,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...errors import BackendError, SpecError, UnsupportedError
+from ...errors import BackendError, BackendUnavailableError, SpecError, UnsupportedError
 from ...spec import JobSpec, parse_duration
 from ..base import Bundle, Capabilities, JobRef
 from ..batch import script as batch_script
-from ..batch.backend import BatchBackend, Order
+from ..batch.backend import BatchBackend
 from ..batch.commands import Commands, first_line
 from ..batch.files import BatchFiles
 from ..batch.observe import Seen
-from ..batch.plan import Plan, plan
+from ..batch.options import BatchOptions
+from ..batch.order import Order
+from ..batch.plan import Plan
 from ..batch.profile import Profile
 from ..batch.status import Rows
 from . import accounting
 from .options import GridEngineOptions
 
-_MARK = "#$"
 #: qacct reads the whole accounting file for each question: ask about so many jobs at a time.
 _ACCOUNTING_AT_ONCE = 20
 #: Of so many waiting jobs it is asked why they wait.
@@ -38,6 +39,8 @@ class GridEngineBackend(BatchBackend):
     title: ClassVar[str] = "Grid Engine cluster"
     scheduler: ClassVar[str] = "Grid Engine"
     programs: ClassVar[tuple[str, ...]] = ("qsub", "qstat", "qdel", "qalter")
+    greeting: ClassVar[tuple[str, ...]] = ("qconf", "-sss")
+    mark: ClassVar[str] = "#$"
 
     def options_model(self) -> type[GridEngineOptions]:
         """Return the model of ``spec.options``."""
@@ -65,27 +68,38 @@ class GridEngineBackend(BatchBackend):
 
     # -- submitting --------------------------------------------------------------------------------
 
-    def order(self, bundle: Bundle) -> Order:
-        """Plan the links and write the script."""
-        spec = bundle.spec
-        options = self.read_options(spec)
-        assert isinstance(options, GridEngineOptions)
-        profile = self.profile
-        own = [batch_script.bare(line, _MARK) for line in [*profile.extra, *options.extra]]
-        if options.directives is not None:
-            own += batch_script.directive_lines(options.directives, _MARK)
-        planned = plan(spec, options, profile, asked=asked_time(own))
-        text = batch_script.render(
-            dialect=_dialect(planned),
-            directives=[*_directives(bundle, options, profile, planned), *own],
-            spec=spec,
-            job_dir=bundle.paths.root,
-            plan=planned,
-            profile=profile,
-            redirect=_plain_log(bundle) is None,
-            secrets=self.secrets_file(bundle.job_id) if spec.secret_env else None,
+    def dialect(self, planned: Plan) -> batch_script.Dialect:
+        """Return what Grid Engine's scripts say in their own way."""
+        functions = resources.files(__package__).joinpath("functions.sh").read_text("utf-8")
+        return batch_script.Dialect(
+            mark=self.mark,
+            job_id="$JOB_ID\n"
+            '[[ ${SGE_TASK_ID:-undefined} == undefined ]] || scheduler_id+=".$SGE_TASK_ID"',
+            functions=f"way={planned.way}  # how the next link follows\n\n{functions}",
+            leave="leave $?",
         )
-        return Order(spec, options, profile, planned, text)
+
+    def directives(
+        self, bundle: Bundle, options: BatchOptions, profile: Profile, planned: Plan
+    ) -> list[str]:
+        """Return qsub's options."""
+        assert isinstance(options, GridEngineOptions)
+        return _directives(bundle, options, profile, planned)
+
+    def asked_time(self, directives: Sequence[str]) -> float | None:
+        """Return the time limit that stands in a person's own directives."""
+        return asked_time(directives)
+
+    def log_directive(self, bundle: Bundle) -> str | None:
+        """Return the path of scheduler.log as qsub reads it."""
+        return _plain_log(bundle)
+
+    def ask_limit(self, queue: str | None) -> float | None:
+        """Return h_rt of a queue, or the longest of all; None where one of them has none."""
+        shown = self.commands.ask(["qconf", "-sq", queue or "*"])
+        limits = [_limit(found) for found in re.findall(r"^h_rt\s+([^\s,]+)", shown, re.MULTILINE)]
+        known = [limit for limit in limits if limit is not None]
+        return max(known) if known and len(known) == len(limits) else None
 
     def submit_script(
         self, script: Path, order: Order, after: str | None = None, hold: bool = False
@@ -112,7 +126,7 @@ class GridEngineBackend(BatchBackend):
             lines.append(f"-tc {order.options.at_once}")
         if _plain_log(bundle) is not None:
             lines.append(f"-o {home}/$TASK_ID/scheduler.log")
-        return batch_script.array(order.script, _MARK, lines, home, "$SGE_TASK_ID")
+        return batch_script.array(order.script, self.mark, lines, home, "$SGE_TASK_ID")
 
     def task_id(self, number: str, task: int) -> str:
         """Return the id of one task of an array."""
@@ -142,7 +156,7 @@ class GridEngineBackend(BatchBackend):
             number, _, task = id_.partition(".")
             try:
                 done = self.commands.run(["qacct", "-j", number, *(["-t", task] if task else [])])
-            except BackendError:
+            except (BackendError, BackendUnavailableError):
                 break
             if done.returncode == 0:
                 found.update(accounting.parse_accounting(done.stdout))
@@ -196,17 +210,6 @@ class GridEngineBackend(BatchBackend):
     def _user(self) -> str:
         # The user on the submit host may have another name; there, qstat's default is right.
         return getpass.getuser() if self.profile.submit_host is None else "*"
-
-
-def _dialect(planned: Plan) -> batch_script.Dialect:
-    functions = resources.files(__package__).joinpath("functions.sh").read_text(encoding="utf-8")
-    return batch_script.Dialect(
-        mark=_MARK,
-        job_id="$JOB_ID\n"
-        '[[ ${SGE_TASK_ID:-undefined} == undefined ]] || scheduler_id+=".$SGE_TASK_ID"',
-        functions=f"way={planned.way}  # how the next link follows\n\n{functions}",
-        leave="leave $?",
-    )
 
 
 def _directives(
@@ -297,9 +300,17 @@ def asked_time(directives: Sequence[str]) -> float | None:
     for line in reversed(directives):
         found = re.search(r"\bh_rt=([\d:]+)", line)
         if found:
-            parsed = parse_duration(found[1])
-            return parsed if isinstance(parsed, float) else None
+            return _limit(found[1])
     return None
+
+
+def _limit(text: str) -> float | None:
+    """Return a time as Grid Engine writes it in seconds; None for INFINITY."""
+    try:
+        parsed = parse_duration(text)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, float) else None
 
 
 def _seen(row: dict[str, Any], said: str) -> dict[str, Any]:

@@ -21,6 +21,19 @@ going_away() {
   finish cancelled 75 "deleted with qdel"
 }
 
+# What the site or the queue allows a job that asks for no time itself, where a node can ask.
+allowed_seconds() {
+  {
+    qstat -j "$JOB_ID" | grep '^hard'
+    qconf -sq "$QUEUE" | grep '^h_rt'
+  } 2>/dev/null | awk '
+    match($0, /h_rt[= ]+[0-9:]+/) {
+      time = substr($0, RSTART, RLENGTH); sub(/^h_rt[= ]+/, "", time)
+      seconds = 0; n = split(time, part, ":"); for (i = 1; i <= n; i++) seconds = seconds * 60 + part[i]
+      if (!least || seconds < least) least = seconds }
+    END { if (least) print least }'
+}
+
 later_links() { [[ $(tail -n 1 "$batch/ids") != "$scheduler_id" ]]; }
 other_links() { grep -vxF "$scheduler_id" "$batch/ids"; }
 drop_other_links() {

@@ -9,35 +9,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...errors import BackendError, SpecError, UnsupportedError
+from ...errors import BackendError, BackendUnavailableError, SpecError, UnsupportedError
 from ...spec import JobSpec, parse_duration
 from ..base import Bundle, Capabilities, JobRef
 from ..batch import script as batch_script
-from ..batch.backend import BatchBackend, Order
+from ..batch.backend import BatchBackend
 from ..batch.commands import Commands, first_line
 from ..batch.files import BatchFiles
 from ..batch.observe import Seen
-from ..batch.plan import Plan, clock, plan
+from ..batch.options import BatchOptions
+from ..batch.order import Order
+from ..batch.plan import Plan
 from ..batch.profile import Profile
 from ..batch.status import Rows
-from . import reasons
+from . import listing
 from .options import SlurmOptions
-
-_MARK = "#SBATCH"
-#: squeue's fields with their widths; the last is what the rest is made of.
-_FIELDS = (
-    ("JobArrayID", 48), ("State", 24), ("Reason", 128), ("exit_code", 16), ("RestartCnt", 8),
-    ("StartTime", 24), ("EndTime", 24), ("SubmitTime", 24), ("TimeLimit", 24), ("MinMemory", 16),
-)  # fmt: skip
-_PENDING = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-_RUNNING = {"RUNNING", "CONFIGURING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING"}
-_HELD = {"REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
-_STARTING = {"CONFIGURING": "its node is being prepared"}
-_ENDED_AS: dict[str, Any] = {
-    "CANCELLED": "cancelled", "TIMEOUT": "time limit", "DEADLINE": "time limit",
-    "OUT_OF_MEMORY": "memory", "NODE_FAIL": "node", "BOOT_FAIL": "node",
-    "PREEMPTED": "preempted",
-}  # fmt: skip
+from .propose import partitions, seconds
 
 
 class SlurmBackend(BatchBackend):
@@ -47,6 +34,8 @@ class SlurmBackend(BatchBackend):
     title: ClassVar[str] = "Slurm cluster"
     scheduler: ClassVar[str] = "Slurm"
     programs: ClassVar[tuple[str, ...]] = ("sbatch", "squeue", "scontrol", "scancel")
+    greeting: ClassVar[tuple[str, ...]] = ("scontrol", "ping")
+    mark: ClassVar[str] = "#SBATCH"
 
     def options_model(self) -> type[SlurmOptions]:
         """Return the model of ``spec.options``."""
@@ -78,27 +67,40 @@ class SlurmBackend(BatchBackend):
 
     # -- submitting --------------------------------------------------------------------------------
 
-    def order(self, bundle: Bundle) -> Order:
-        """Plan the links and write the script."""
-        spec = bundle.spec
-        options = self.read_options(spec)
-        assert isinstance(options, SlurmOptions)
-        profile = self.profile
-        own = [batch_script.bare(line, _MARK) for line in [*profile.extra, *options.extra]]
-        if options.directives is not None:
-            own += batch_script.directive_lines(options.directives, _MARK)
-        planned = plan(spec, options, profile, asked=asked_time(own))
-        text = batch_script.render(
-            dialect=_dialect(planned),
-            directives=[*_directives(bundle, options, profile, planned), *own],
-            spec=spec,
-            job_dir=bundle.paths.root,
-            plan=planned,
-            profile=profile,
-            redirect=_plain_log(bundle) is None,
-            secrets=self.secrets_file(bundle.job_id) if spec.secret_env else None,
+    def dialect(self, planned: Plan) -> batch_script.Dialect:
+        """Return what Slurm's scripts say in their own way."""
+        functions = resources.files(__package__).joinpath("functions.sh").read_text("utf-8")
+        return batch_script.Dialect(
+            mark=self.mark,
+            job_id="${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}\n"
+            "scheduler_id=${scheduler_id:-$SLURM_JOB_ID}",
+            functions=f"way={planned.way}  # how the next link follows\n\n{functions}",
+            leave="exit",
         )
-        return Order(spec, options, profile, planned, text)
+
+    def directives(
+        self, bundle: Bundle, options: BatchOptions, profile: Profile, planned: Plan
+    ) -> list[str]:
+        """Return sbatch's options."""
+        assert isinstance(options, SlurmOptions)
+        return _directives(bundle, options, profile, planned)
+
+    def asked_time(self, directives: Sequence[str]) -> float | None:
+        """Return the time limit that stands in a person's own directives."""
+        return asked_time(directives)
+
+    def log_directive(self, bundle: Bundle) -> str | None:
+        """Return the path of scheduler.log as sbatch reads it."""
+        return _plain_log(bundle)
+
+    def ask_limit(self, queue: str | None) -> float | None:
+        """Return MaxTime of a partition, or of the default one."""
+        for fields in partitions(self.commands.ask(["scontrol", "show", "partition", "-o"])):
+            if fields.get("PartitionName") == queue or (
+                queue is None and fields.get("Default") == "YES"
+            ):
+                return seconds(fields.get("MaxTime", ""))
+        return None
 
     def submit_script(
         self, script: Path, order: Order, after: str | None = None, hold: bool = False
@@ -124,7 +126,7 @@ class SlurmBackend(BatchBackend):
         output = "/dev/null" if "\\" in pattern else quoted(f"{pattern}/%a/scheduler.log")
         return batch_script.array(
             order.script,
-            _MARK,
+            self.mark,
             [f"--array=1-{count}{limit}", f"--output={output}"],
             home,
             "$SLURM_ARRAY_TASK_ID",
@@ -142,40 +144,24 @@ class SlurmBackend(BatchBackend):
             return
         for line in listed.splitlines():
             id_, _, comment = line.partition("|")
-            if comment == f"unattended:{job_id}":
+            if comment == f"{listing.COMMENT}{job_id}":
                 self.delete([id_])
 
     # -- looking -----------------------------------------------------------------------------------
 
     def ask_status(self) -> Rows:
         """Ask squeue for all jobs of this user, also those that ended a short while ago."""
-        form = ",".join(f"{name}:{width}|" for name, width in _FIELDS)
-        listed = self.commands.ask(["squeue", "--me", "-h", "-r", "-t", "all", "-O", form])
-        return [_row(line) for line in listed.splitlines() if line.count("|") >= len(_FIELDS)]
+        command = ["squeue", "--me", "-h", "-r", "-t", "all", "-O", listing.FORMAT]
+        return listing.parse_jobs(self.commands.ask(command))
 
     def ask_accounting(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Ask sacct, where there is one, in one call."""
-        command = ["sacct", "-n", "-P", "-X", "-j", ",".join(ids)]
+        command = ["sacct", "-n", "-P", "-X", "-j", ",".join(ids), "-o", listing.ACCOUNTING]
         try:
-            done = self.commands.run([*command, "-o", "JobID,State,End,Timelimit,ReqMem"])
-        except BackendError:
+            done = self.commands.run(command)
+        except (BackendError, BackendUnavailableError):
             return {}
-        if done.returncode:
-            return {}
-        found = {}
-        for line in done.stdout.splitlines():
-            fields = line.split("|")
-            if len(fields) < 5:
-                continue
-            state = fields[1].split()[0] if fields[1] else ""
-            found[fields[0]] = Seen(
-                fields[0],
-                "ended",
-                reasons.why_ended(state, fields[3], fields[4]),
-                _time(fields[2]),
-                _ENDED_AS.get(state, "unclear"),
-            )
-        return found
+        return listing.parse_accounting(done.stdout) if done.returncode == 0 else {}
 
     # -- steering ----------------------------------------------------------------------------------
 
@@ -216,17 +202,6 @@ class SlurmBackend(BatchBackend):
         self.status.forget()
 
 
-def _dialect(planned: Plan) -> batch_script.Dialect:
-    functions = resources.files(__package__).joinpath("functions.sh").read_text(encoding="utf-8")
-    return batch_script.Dialect(
-        mark=_MARK,
-        job_id="${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}\n"
-        "scheduler_id=${scheduler_id:-$SLURM_JOB_ID}",
-        functions=f"way={planned.way}  # how the next link follows\n\n{functions}",
-        leave="exit",
-    )
-
-
 def _directives(
     bundle: Bundle, options: SlurmOptions, profile: Profile, planned: Plan
 ) -> list[str]:
@@ -234,7 +209,7 @@ def _directives(
     queue, _ = profile.queue_of(options.queue)
     lines = [
         f"--job-name={batch_script.job_name(spec.name or spec.notebook.stem)}",
-        f"--comment=unattended:{bundle.job_id}",
+        f"--comment={listing.COMMENT}{bundle.job_id}",
         f"--output={_plain_log(bundle) or '/dev/null'}",
         "--open-mode=append",
         f"--export={','.join(profile.export) or 'NONE'}",
@@ -316,57 +291,6 @@ def asked_time(directives: Sequence[str]) -> float | None:
             parsed = parse_duration(text)
             return parsed if isinstance(parsed, float) else None
     return None
-
-
-def _row(line: str) -> dict[str, Any]:
-    """One line of squeue as `Seen` in plain data."""
-    fields = [field.strip() for field in line.split("|")]
-    id_, state, reason, code, _, starts, ended, submitted, limit, memory = fields[: len(_FIELDS)]
-    if state in _PENDING:
-        held = "held" in reason.lower() or state in _HELD
-        return {
-            "id": id_,
-            "phase": "held" if held else "pending",
-            "why": reasons.why_waiting(reason),
-            "since": _time(submitted),
-            "starts": _time(starts),
-            "delayed": reason == "BeginTime",
-        }
-    if state in _RUNNING:
-        why = _STARTING.get(state, "")
-        return {"id": id_, "phase": "running", "why": why, "since": _time(starts)}
-    if state == "SUSPENDED" or state == "STOPPED":
-        return {"id": id_, "phase": "suspended", "why": "suspended by Slurm"}
-    why = reasons.why_ended(state, _limit(limit), "" if memory == "0" else memory)
-    if not why and code.isdecimal() and int(code) & 0x7F:
-        why = _killed_by(int(code) & 0x7F)
-    return {
-        "id": id_,
-        "phase": "ended",
-        "why": why,
-        "since": _time(ended),
-        "ended_as": _ENDED_AS.get(state, "unclear"),
-    }
-
-
-def _killed_by(number: int) -> str:
-    if number == 53:  # how slurmstepd says that it could not open the job's output
-        return (
-            "the node could not open scheduler.log: the job directory is not there or not writable"
-        )
-    return f"its script was killed by signal {number} from outside Slurm"
-
-
-def _limit(text: str) -> str:
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    if not found:
-        return ""
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return clock(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
-
-
-def _time(text: str) -> float | None:
-    return float(text) if text.isdecimal() and text != "0" else None
 
 
 def _explain_refusal(said: str, options: Any) -> str:

@@ -36,12 +36,18 @@ again() {
 
 # Whether Slurm itself has decided already: it is queueing the job again, or ending it.
 going_away() {
+  local said
   [[ $(squeue -h -j "$SLURM_JOB_ID" -o %T 2>/dev/null) == RUNNING ]] && return 1
-  if [[ $way == links ]] && ! grep "JOB $SLURM_JOB_ID ON" "$job_dir/scheduler.log" | tail -n 1 |
-    grep -qE 'DUE TO (PREEMPT|NODE|TIME)'; then
+  # It writes why into the job's output, but not where a person cancelled the job.
+  said=$(tail -c "+$((log_size + 1))" "$job_dir/scheduler.log" 2>/dev/null |
+    grep -F "JOB $SLURM_JOB_ID ON " | tail -n 1)
+  if [[ $said == *' CANCELLED AT '* && $said != *' DUE TO '* ]] || [[ $way == links && -z $said ]]; then
     finish cancelled 75 "cancelled with scancel"
   fi
+  return 0
 }
+
+allowed_seconds() { :; }  # Slurm itself tells when they are over
 
 other_links() {  # [STATE]
   local ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ..batch.commands import Commands
 from ..batch.proposal import queue_lines
@@ -17,26 +18,54 @@ def propose(commands: Commands) -> str:
         lines.append('chain = "links"  # this cluster does not queue jobs again by itself')
     lines.append('# project = "…"  # the account that pays, if yours is not the default')
     lines.append('# modules = ["…"]')
-    for record in commands.ask(["scontrol", "show", "partition", "-o"]).splitlines():
-        fields = dict(re.findall(r"(\w+)=(\S+)", record))
+    nodes = _nodes(commands)
+    for fields in partitions(commands.ask(["scontrol", "show", "partition", "-o"])):
         if fields.get("State") != "UP":
             continue
-        gpus = re.search(r"gres/gpu=(\d+)", fields.get("TRES", ""))
+        name = fields["PartitionName"]
+        cpus, gpus = nodes.get(name, (None, None))
         lines += queue_lines(
             "slurm",
-            fields["PartitionName"],
+            name,
             _duration(fields.get("MaxTime", "")),
             "the default" if fields.get("Default") == "YES" else "",
-            int(gpus[1]) if gpus else None,
+            gpus,
+            cpus,
         )
     return "\n".join(lines) + "\n"
 
 
-def _duration(text: str) -> str | None:
-    """Turn ``1-00:00:00`` into ``24h``; None where there is no limit."""
+def partitions(listed: str) -> Iterator[dict[str, str]]:
+    """Yield the fields of each partition in ``scontrol show partition -o``."""
+    for record in listed.splitlines():
+        yield dict(re.findall(r"(\w+)=(\S+)", record))
+
+
+def _nodes(commands: Commands) -> dict[str, tuple[int, int]]:
+    """Return the most CPUs and GPUs that one node of a partition has: a job runs on one."""
+    most: dict[str, tuple[int, int]] = {}
+    for line in commands.ask(["sinfo", "-h", "-N", "-o", "%R|%c|%G"]).splitlines():
+        name, cpus, gres = [*line.split("|"), "", ""][:3]
+        kinds = re.findall(r"\bgpu:(?:[^:,()]+:)?(\d+)", gres)
+        gpus = sum(int(count) for count in kinds)
+        known = most.get(name, (0, 0))
+        most[name] = (max(known[0], int(cpus or 0)), max(known[1], gpus))
+    return most
+
+
+def seconds(text: str) -> float | None:
+    """Return Slurm's ``1-00:00:00`` in seconds; None where there is no limit."""
     found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
     if not found:
         return None
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    hours += days * 24
-    return f"{hours}h" if not minutes and not seconds else f"{hours}:{minutes:02}:{seconds:02}"
+    days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+
+
+def _duration(text: str) -> str | None:
+    """Turn ``1-00:00:00`` into ``24h``; None where there is no limit."""
+    limit = seconds(text)
+    if limit is None:
+        return None
+    hours, rest = divmod(round(limit), 3600)
+    return f"{hours}h" if not rest else f"{hours}:{rest // 60:02}:{rest % 60:02}"

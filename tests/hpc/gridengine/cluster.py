@@ -100,6 +100,8 @@ class GridEngineCluster:
 
     name = "gridengine"
     slots = 4
+    #: The queue of jobs that name none.
+    main = "all.q"
     #: A queue that runs many jobs at once, and what else to ask for to be let into it.
     wide = {"queue": "wide.q", "extra": ["-l wide=TRUE"]}  # noqa: RUF012
 
@@ -218,6 +220,7 @@ class GridEngineCluster:
         for name, extra in (
             ("all.q", {"slots": str(slots), "h_rt": "12:00:00"}),
             ("wide.q", {"slots": "32", "h_rt": "01:00:00", "complex_values": "wide=TRUE"}),
+            ("short.q", {"slots": "4", "h_rt": "00:00:24", "complex_values": "wide=TRUE"}),
         ):
             self._qconf("-Aq", self._changed(template, {**QUEUE, "qname": name, **extra}))
         self._qconf("-Aprj", "name research\noticket 0\nfshare 0\nacl NONE\nxacl NONE\n")

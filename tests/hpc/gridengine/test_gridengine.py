@@ -148,6 +148,16 @@ def test_a_limit_in_ones_own_directives_times_the_links(submit: Submit) -> None:
     assert run.attempts >= 2
 
 
+def test_the_queues_own_limit_is_known_on_the_node(
+    submit: Submit, cluster: GridEngineCluster
+) -> None:
+    run = submit(COUNTING, arguments=["60"], options={**cluster.wide, "queue": "short.q"})
+    ended = run.wait()
+    assert (ended.state, ended.exit_code) == (State.FAILED, 75)
+    assert "stopped at the time limit" in ended.reason
+    assert run.attempts == 1
+
+
 def test_killed_at_its_limit_when_the_script_is_stopped(
     submit: Submit, cluster: GridEngineCluster
 ) -> None:

@@ -88,6 +88,8 @@ class SlurmCluster:
 
     name = "slurm"
     slots = 4
+    #: The queue of jobs that name none.
+    main = "main"
     #: A queue that runs many jobs at once, and what else to ask for to be let into it.
     wide = {"queue": "wide"}  # noqa: RUF012
 

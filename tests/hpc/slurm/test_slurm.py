@@ -12,9 +12,13 @@ import pytest
 from jupyter_unattended.backends.batch.profile import load
 from jupyter_unattended.backends.slurm import SlurmBackend
 from jupyter_unattended.errors import BackendError, SpecError
+from jupyter_unattended.jobs import aftermath
 from jupyter_unattended.jobs.states import State
 
+from .. import bundles
+from ..bundles import Run
 from ..chains import COUNTING
+from ..daemons import wait_for
 from ..jobs import Submit
 from .cluster import SlurmCluster
 
@@ -83,6 +87,38 @@ def test_a_node_that_fails_has_its_job_queued_again(submit: Submit, cluster: Slu
         cluster.client("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
     assert run.wait(timeout=60).state is State.SUCCEEDED
     assert run.attempts == 2
+
+
+def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no accounting here either; nobody looks until Slurm has forgotten."""
+    forgetful = SlurmCluster(min_job_age=2)
+    try:
+        for name, value in forgetful.env.items():
+            monkeypatch.setenv(name, value)
+        backend = SlurmBackend()
+
+        def submit(script: str, **fields: Any) -> Run:
+            return Run(backend, bundles.make(workspace, script, backend="slurm", **fields))
+
+        good, bad = submit("true"), submit("exit 3")
+        stopped = submit("echo up; sleep 60")
+        killed = submit("echo up; sleep 60")
+        for run in (stopped, killed):
+            run.wait_for_text("up")
+        forgetful.delete_by_hand(stopped.ref.handle)
+        os.kill(forgetful.script_pid(killed.ref.handle), signal.SIGKILL)
+        wait_for(
+            lambda: forgetful.client("squeue", "-h", "-t", "all").stdout == "", 60, "forgotten", 0.5
+        )
+        assert good.now().state is State.SUCCEEDED
+        assert (bad.now().state, bad.now().exit_code) == (State.FAILED, 3)
+        assert stopped.now().state is State.CANCELLED
+        assert killed.ref.job_id not in backend.poll([killed.ref])  # the service decides
+        assert aftermath.decide(killed.paths)[0] is State.FAILED
+    finally:
+        forgetful.stop()
 
 
 def test_the_reasons_why_jobs_wait(submit: Submit) -> None:
