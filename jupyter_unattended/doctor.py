@@ -63,6 +63,7 @@ def run(workspace: Path, state_dir: Path) -> list[Check]:
         ("Workspace", lambda: _directory("Workspace", workspace)),
         ("State directory", lambda: _state_dir(state_dir)),
         ("Jobs", lambda: _jobs(state_dir)),
+        ("Policy", _policy),
         ("Backends", lambda: _backends(state_dir)),
     ]
     checks: list[Check] = []
@@ -208,6 +209,15 @@ def _jobs(state_dir: Path) -> Iterator[Check]:
     views = JobService(state_dir).list(refresh=False)
     unfinished = sum(not view.state.is_final for view in views)
     yield Check("Jobs", "ok", f"{len(views)} known, {unfinished} of them have not ended.")
+
+
+def _policy() -> Iterator[Check]:
+    from .policy import Policy
+
+    policy = Policy.load()
+    policy.backend()  # the rules can be understood
+    files = ", ".join(map(str, policy.files))
+    yield Check("Policy", "ok", f"Jobs are bounded by {files}." if files else "There is none.")
 
 
 def _backends(state_dir: Path) -> Iterator[Check]:

@@ -63,6 +63,17 @@ class PreflightError(InvalidInputError):
         self.findings = list(findings)
 
 
+class PolicyError(InvalidInputError):
+    """The policy of this installation does not allow this job; the text says what it allows."""
+
+
+class PolicyFileError(UnattendedError):
+    """A policy file cannot be understood, so nothing is submitted; the administrator mends it."""
+
+    exit_code = 4
+    http_status = 409
+
+
 class JobNotFoundError(UnattendedError):
     """No job has this id, or a prefix fits several."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backends import registry
 from .errors import SpecError
+from .policy import Policy
 from .runtime.parameters import to_json_schema
 from .spec import JobSpec
 from .units import format_duration, format_memory
@@ -87,15 +88,17 @@ class BackendChoice:
     options: Mapping[str, Any]
 
     @classmethod
-    def of(cls, backend: Backend, availability: Availability) -> BackendChoice:
-        """Describe `backend`, which answered `availability`."""
+    def of(cls, backend: Backend, availability: Availability, policy: Policy) -> BackendChoice:
+        """Describe `backend`, which answered `availability`, as far as `policy` allows it."""
+        options = _plain(backend.options_model().model_json_schema())
+        policy.narrow_options(backend.name, options, backend.options_model())
         return cls(
             name=backend.name,
             title=backend.title,
             usable=availability.usable,
             reason=availability.reason,
             disabled=_disabled(backend.capabilities()),
-            options=_plain(backend.options_model().model_json_schema()),
+            options=options,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,10 +113,14 @@ class BackendChoice:
         }
 
 
-def backend_choices(service: JobService) -> list[BackendChoice]:
+def backend_choices(service: JobService, policy: Policy | None = None) -> list[BackendChoice]:
     """Return all backends as a form shows them: usable ones first."""
+    policy = Policy.load() if policy is None else policy
     loaded, broken = registry.all(service.state_dir)
-    choices = [BackendChoice.of(service.backend(n), b.availability()) for n, b in loaded.items()]
+    choices = [
+        BackendChoice.of(service.backend(name), backend.availability(), policy)
+        for name, backend in loaded.items()
+    ]
     choices += [
         BackendChoice(name, name, usable=False, reason=reason, disabled={}, options={})
         for name, reason in broken.items()
@@ -145,6 +152,7 @@ def build(
     *,
     requirements: str = "",
     candidates: Sequence[Parameter] = (),
+    policy: Policy | None = None,
 ) -> Form:
     """Make the form for one notebook.
 
@@ -160,6 +168,8 @@ def build(
         What would be installed, as text.
     candidates
         What could be parameters in a notebook that has no cell tagged so.
+    policy
+        What the administrator allows.
     """
     model = _plain(JobSpec.model_json_schema())["properties"]
     chosen = next((choice for choice in backends if choice.name == spec.backend), None)
@@ -185,13 +195,15 @@ def build(
         "required": ["parameters"] if parameters and any(p.required for p in parameters) else [],
         "x-groups": [{"id": i, "title": title, "open": is_open} for i, title, is_open in GROUPS],
     }
+    if policy is not None:
+        policy.narrow(schema)
     data = from_spec(spec, has_parameters=bool(parameters), requirements=requirements)
     if parameters:
         data["parameters"] = {
             **{p.name: p.default for p in parameters if _has_shown_default(p)},
             **data["parameters"],
         }
-    return Form(schema, data, list(backends))
+    return Form(schema, {k: v for k, v in data.items() if k in properties}, list(backends))
 
 
 def from_spec(spec: JobSpec, *, has_parameters: bool, requirements: str = "") -> dict[str, Any]:

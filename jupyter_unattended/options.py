@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from .backends import registry
+from .errors import PolicyFileError
 from .spec import JobSpec, parse_duration, parse_memory
 
 Kind = Literal["value", "path", "flag", "pairs", "many"]
@@ -114,7 +115,7 @@ class JobOption:
 
 
 def job_options(backend: str | None = None) -> list[JobOption]:
-    """Return `JobSpec`'s options, then those of `backend` (default: `JobSpec`'s default).
+    """Return `JobSpec`'s options, then those of `backend` (default: the one that jobs get here).
 
     Raises
     ------
@@ -126,7 +127,7 @@ def job_options(backend: str | None = None) -> list[JobOption]:
         for name, field in JobSpec.model_fields.items()
         if name not in _NOT_OPTIONS
     ]
-    name = backend or str(JobSpec.model_fields["backend"].default)
+    name = backend or default_backend()
     taken = {option.flag for option in options}
     look = _Look(f"Backend {name}")
     for field_name, field in registry.get(name).options_model().model_fields.items():
@@ -135,6 +136,16 @@ def job_options(backend: str | None = None) -> list[JobOption]:
             option = _option(field_name, field, look, name, prefix=f"{name}-")
         options.append(option)
     return options
+
+
+def default_backend() -> str:
+    """Return the backend of a job that names none: the policy's, else `JobSpec`'s default."""
+    from .policy import Policy
+
+    try:
+        return Policy.load().backend()
+    except PolicyFileError:  # the submit says it
+        return str(JobSpec.model_fields["backend"].default)
 
 
 def absolute(text: str) -> Path:
@@ -146,7 +157,7 @@ def absolute(text: str) -> Path:
 def _option(
     name: str, field: FieldInfo, look: _Look, backend: str | None, prefix: str = ""
 ) -> JobOption:
-    kind, choices, metavar = _shape(field)
+    kind, choices, metavar = shape(field)
     default = field.get_default(call_default_factory=False)
     shown = default not in (None, "") and kind in ("value", "path") and not field.is_required()
     description = look.help or field.description or ""
@@ -170,7 +181,7 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...] | None, str | None]:
+def shape(field: FieldInfo) -> tuple[Kind, tuple[str, ...] | None, str | None]:
     """How a field of this type is written: kind, choices, metavar."""
     parts = list(_parts(field.annotation))
     parsers = [part.func for part in [*field.metadata, *parts] if isinstance(part, BeforeValidator)]

@@ -15,6 +15,7 @@ from ..bundle import workspace as workspaces
 from ..errors import ArgumentsError, SpecError, WorkspaceError
 from ..notebook import kernels, preflight, reader, requirements
 from ..paths import JobPaths
+from ..policy import Policy
 from ..runtime import parameters as notebook_parameters
 from ..spec import JobSpec, describe
 from . import ids
@@ -53,6 +54,8 @@ class Prepared:
         The id of the job that this one repeats.
     snapshot
         The workspace files that are taken along, if that was asked for.
+    policy
+        What the administrator allows; forms show no more than that.
     """
 
     spec: JobSpec
@@ -67,6 +70,7 @@ class Prepared:
     user_start_script: bytes | None = field(default=None, repr=False)
     restarted_from: str | None = None
     snapshot: snapshot.Snapshot = field(default_factory=snapshot.Snapshot)
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def errors(self) -> list[preflight.Finding]:
@@ -88,13 +92,22 @@ class Preparation:
     def __init__(self, service: JobService, content: bytes | None = None) -> None:
         self._service = service
         self._content = content
+        self._policy = Policy.load()
         self._read: dict[Path, reader.Notebook] = {}
         self._checked: dict[object, tuple[requirements.Requirements, list[preflight.Finding]]] = {}
 
     def prepare(self, spec: JobSpec, origin: Origin | None, *, strict: bool) -> Prepared:
-        """Prepare one job; `strict` refuses parameters that need a value and have none."""
+        """Prepare one job.
+
+        `strict` refuses parameters that need a value and have none, and what the policy forbids:
+        forms show both.
+        """
+        spec = self._policy.apply(spec)
         backend = self._service.backend(spec.backend)
         _check_options(backend, spec)
+        spec = self._policy.apply(spec, backend.options_model())
+        if strict:
+            self._policy.check(spec, backend.options_model())
         notebook = self._notebook(spec.notebook, origin)
         workspace = workspaces.resolve(notebook.path, spec.workspace)
         kernel = kernels.resolve(spec.kernel, notebook)
@@ -130,13 +143,18 @@ class Preparation:
             parameters=parameters,
             candidates=[] if index is not None else notebook_parameters.candidates(notebook.node),
             requirements=wanted,
-            findings=findings,
+            findings=[*self._forbidden(spec, backend), *findings],
             rendering=backend.render(Bundle(resolved, paths)),
             start_script=script,
             user_start_script=user_script,
             restarted_from=origin.job_id if origin else None,
             snapshot=_snapshot(resolved, notebook, wanted, workspace, origin),
+            policy=self._policy,
         )
+
+    def _forbidden(self, spec: JobSpec, backend: Backend) -> list[preflight.Finding]:
+        problems = self._policy.problems(spec, backend.options_model())
+        return [preflight.Finding("policy", "error", None, None, text) for text in problems]
 
     def _notebook(self, path: Path, origin: Origin | None) -> reader.Notebook:
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keeps symbolic links

@@ -110,9 +110,10 @@ class _Form:
         form = forms.build(
             prepared.spec,
             prepared.parameters,
-            forms.backend_choices(service()),
+            forms.backend_choices(service(), prepared.policy),
             requirements=prepared.requirements.text,
             candidates=prepared.candidates,
+            policy=prepared.policy,
         )
         self._fields = {}
         values = form.data if data is None else {**form.data, **data}
@@ -128,7 +129,8 @@ class _Form:
                         self._field((name, child), child_schema, value, child in required)
                     )
             else:
-                section.append(self._field((name,), schema, values.get(name), False))
+                is_required = name in form.schema["required"]
+                section.append(self._field((name,), schema, values.get(name), is_required))
         self._body.children = self._sections(form.schema["x-groups"], sections)
         self._show_findings(prepared.findings)
         backend = self._fields.get(("backend",))

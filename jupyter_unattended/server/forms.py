@@ -37,9 +37,10 @@ class FormHandler(UnattendedHandler):
             form = forms.build(
                 prepared.spec,
                 prepared.parameters,
-                forms.backend_choices(service),
+                forms.backend_choices(service, prepared.policy),
                 requirements=prepared.requirements.text,
                 candidates=prepared.candidates,
+                policy=prepared.policy,
             )
             notebook_path = root.to_contents(prepared.spec.notebook)
             return {**form.to_dict(), **_about(prepared), "notebook_path": notebook_path}

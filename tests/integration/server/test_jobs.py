@@ -301,3 +301,30 @@ async def test_the_servers_side_tells_its_version(ask: Ask) -> None:
     _, answer = await ask("GET", "backends")
     assert answer["backends"][0]["name"] == "local"
     assert answer["backends"][0]["usable"]
+
+
+async def test_forms_show_what_the_policy_allows(
+    ask: Ask, notebook: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = notebook("print(n)", parameters="n = 1")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    (tmp_path / "jupyter_unattended_policy.toml").write_text(
+        "[fields.cpus]\nmaximum = 2\n[fields.priority]\nfixed = 0\n"
+        "[fields.workspace]\nhidden = true\n[fields.backend]\nchoices = ['local']\n"
+    )
+    _, form = await ask("GET", "form", notebook=path)
+    properties = form["schema"]["properties"]
+    assert properties["cpus"]["maximum"] == 2
+    assert properties["priority"]["readOnly"]
+    assert "workspace" not in properties
+    others = [one for one in properties["backend"]["oneOf"] if one["const"] != "local"]
+    assert all(one["x-disabled"] == "Not allowed by the policy here." for one in others)
+
+    data = {**form["data"], "cpus": 3}
+    status, preview = await ask("POST", "preview", {"notebook": path, "data": data})
+    assert status == 200
+    assert "cpus: 3 is more than the 2" in preview["findings"][0]["message"]
+    status, answer = await ask("POST", "jobs", {"notebook": path, "data": data, "force": True})
+    assert status == 400
+    assert "cpus: 3 is more than the 2" in answer["message"]
+    assert (await ask("POST", "jobs", {"notebook": path, "data": form["data"]}))[0] == 201
