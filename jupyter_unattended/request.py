@@ -327,7 +327,8 @@ def _check_words(request: Request, path: Path) -> list[Parameter]:
     if cell is None:
         raise ArgumentsError(
             f"{request.words[0]} is no option, and {path.name} has no cell tagged 'parameters'; "
-            "what the notebook reads from sys.argv is written after --"
+            f"{_could_be_tagged(notebook.node)}what the notebook reads from sys.argv is written "
+            "after --"
         )
     names = [parameter.name for parameter in known]
     options = [_JobClickOption(option) for option in job_options(request.fields.get("backend"))]
@@ -343,6 +344,16 @@ def _check_words(request: Request, path: Path) -> list[Parameter]:
                 f"(it has: {', '.join(sorted(names)) or 'none'})"
             )
     return known
+
+
+def _could_be_tagged(node: Any) -> str:
+    from .runtime import parameters
+
+    names = [candidate.name for candidate in parameters.candidates(node)]
+    if not names:
+        return ""
+    some = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return f"to set {some} from here, give the first code cell that tag; "
 
 
 def _nearest(flag: str, options: Sequence[_JobClickOption]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,9 @@ from pydantic import (
 )
 
 from .errors import SpecError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 #: Raised whenever a field changes its meaning; older readers must refuse newer numbers.
 SCHEMA_VERSION = 1
@@ -207,8 +210,42 @@ def describe(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"]).replace("_", "-") or "job"
-    what = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        what = "there is no such option"
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-    return f"{where}: {what}{more}"
+    others = len(problems) - 1
+    more = f" (and {others} more problem{'s' if others > 1 else ''})" if others else ""
+    return f"{where}: {_in_words(first)}{more}"
+
+
+_NOT_A = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("string_type", "string_unicode"), "text"),
+    **dict.fromkeys(("path_type",), "a path"),
+    **dict.fromkeys(("list_type",), "a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "a mapping of names to values"),
+}
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """Say what is wrong with a value in the words of the person who gave it."""
+    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "there is no such option"
+    if kind == "missing":
+        return "a value is needed"
+    if kind in _NOT_A:
+        return f"{value!r} is not {_NOT_A[kind]}"
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"it must be {words} {context[key]:g}, not {value}"
+    if kind == "literal_error":
+        return f"{value!r} is not one of {str(context['expected']).replace(' or ', ', ')}"
+    if kind == "string_too_long":
+        return f"it is longer than {context['max_length']} characters"
+    return problem["msg"].removeprefix("Value error, ")

@@ -36,7 +36,9 @@ def resume_command(jobs: Sequence[str]) -> int:
     return _each(found, jobs, found.resume, "is queued again")
 
 
-@click.command("cancel", epilog=text.examples("jupyter unattended cancel train 3f9a"))
+@click.command(
+    "cancel", epilog=text.examples("jupyter unattended cancel train sweep-20260131-140259")
+)
 @jobs_argument()
 def cancel_command(jobs: Sequence[str]) -> int:
     """Stop jobs for good.
@@ -120,9 +122,14 @@ def lengthen_command(job: str, total_time: str) -> int:
     return 0
 
 
-@click.command("delete", epilog=text.examples("jupyter unattended delete train --yes"))
+@click.command(
+    "delete",
+    epilog=text.examples(
+        "jupyter unattended delete train", "jupyter unattended delete --yes train-2026 sweep-3"
+    ),
+)
 @jobs_argument()
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
 def delete_command(jobs: Sequence[str], yes: bool) -> int:
     """Delete ended jobs with their job directories: logs and results, too.
 
@@ -130,8 +137,10 @@ def delete_command(jobs: Sequence[str], yes: bool) -> int:
     """
     found = service()
     views = [found.get(job) for job in jobs]
-    if not yes and sys.stdin.isatty():
-        listed = ", ".join(title(view) for view in views)
+    listed = ", ".join(title(view) for view in views if view.state.is_final)
+    if listed and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Nobody can be asked here: --yes deletes {listed}.")
         click.confirm(f"Delete {listed} with all logs and results?", abort=True, err=True)
     return _each(found, [view.id for view in views], found.delete, "is deleted")
 

@@ -101,12 +101,18 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
+    invoke_without_command=True,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="jupyter-unattended %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> int | None:
     """Run a notebook as an unattended job: it goes on when you close everything."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    text.say(ctx.get_help())
+    return 2
 
 
 #: What a shell reports for a program that SIGPIPE ended, as in ``logs JOB | head``.

@@ -41,9 +41,10 @@ def _told(found: Drill) -> str:
                 "Two undisturbed runs differ too: the notebook itself gives another result each "
                 "time (set its random seeds; leave out times and paths)."
             )
-    if found.attempts:
+    if found.attempts and not found.failure:
+        times = f"{found.stops} time{'' if found.stops == 1 else 's'}"
         lines.append(
-            f"Stopped {found.stops} times, {found.attempts} attempts, "
+            f"Stopped {times}, {found.attempts} attempts, "
             f"{text.duration(found.seconds)} against {text.duration(found.undisturbed_seconds)} "
             f"undisturbed; {found.lost_seconds:.1f} s of work was lost, "
             f"{found.saving_seconds:.1f} s went into saving."
@@ -62,10 +63,16 @@ drill_command = Command(
             ["--stops"],
             type=click.IntRange(1, 1000),
             default=5,
-            show_default=True,
-            help="How often to stop it.",
+            metavar="N",
+            help="How often to stop it.  [default: 5]",
         ),
-        click.Option(["--seed"], type=int, default=0, help="Chooses the moments."),
+        click.Option(
+            ["--seed"],
+            type=int,
+            default=0,
+            metavar="N",
+            help="Another number, other moments.  [default: 0]",
+        ),
         click.Option(["--kill"], is_flag=True, help="Kill it (SIGKILL) instead of stopping it."),
         click.Option(["--keep"], is_flag=True, help="Keep the jobs also if the result is right."),
         click.Option(["--force"], is_flag=True, help="Run although the check finds errors."),

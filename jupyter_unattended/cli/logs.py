@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UnattendedError
+from ..errors import InvalidInputError, UnattendedError
 from . import text
 from .common import job_argument, service, title
 from .wait import tell_end
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     "-f", "--follow", is_flag=True, help="Go on as it is written, across attempts, until the end."
 )
 @click.option(
-    "--attempt", type=click.IntRange(1), help="Only this attempt. Default: all, oldest first."
+    "--attempt",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only this attempt. Default: all, oldest first.",
 )
 @click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
 def logs_command(job: str, follow: bool, attempt: int | None, tail: int | None) -> int:
@@ -41,6 +44,9 @@ def logs_command(job: str, follow: bool, attempt: int | None, tail: int | None) 
     """
     jobs = service()
     view = jobs.get(job)
+    if attempt is not None and attempt > view.attempt and (view.state.is_final or not follow):
+        had = f"{view.attempt} attempt{'' if view.attempt == 1 else 's'}"
+        raise InvalidInputError(f"{title(view)} has had {had}; there is no attempt {attempt}.")
     skip, pieces = 0, jobs.logs(view.id, attempt=attempt)
     if tail is not None:
         skip = _print_tail(pieces, tail)

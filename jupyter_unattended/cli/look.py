@@ -53,7 +53,12 @@ _PLAIN_HEADER = (
     "--search", metavar="TEXT", help="Only jobs whose name, id or notebook contains TEXT."
 )
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=30, show_default=True, help="At most N jobs."
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=30,
+    metavar="N",
+    help="At most N jobs.  [default: 30]",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="All jobs, however many.")
 @click.option("-w", "--watch", is_flag=True, help="Keep the table up to date until Ctrl-C.")
@@ -105,7 +110,7 @@ def list_command(
 @click.command(
     "show",
     epilog=text.examples(
-        "jupyter unattended show train", "jupyter unattended show 20260131-140259-train-3f9a --json"
+        "jupyter unattended show train", "jupyter unattended show train-20260131-140259-3f9a --json"
     ),
 )
 @job_argument()
@@ -146,9 +151,9 @@ def progress_text(view: JobView) -> str:
 
 
 def elapsed(view: JobView) -> float | None:
-    """Return the seconds from the first attempt's start to the end, or to now."""
-    if view.started is None:
-        return None
+    """Return the seconds from the first attempt's start to the end, or to now while it runs."""
+    if view.started is None or not (view.state.is_active or view.state.is_final):
+        return None  # it waits: how long it has run is for its attempts to tell
     return (view.ended if view.ended is not None else time.time()) - view.started
 
 
@@ -305,7 +310,7 @@ def _facts(
         ("Submitted", f"{text.moment(view.created)} ({text.ago(view.created)})"),
         ("Started", text.moment(view.started)),
         ("Ended", text.moment(view.ended)),
-        ("Took", text.duration(elapsed(view))),
+        ("Took", _took(view, attempts)),
         ("Attempts", "\n".join(_attempt(attempt) for attempt in attempts)),
         *_checkpoints(paths, view),
         ("Last metrics", _pairs(listed)),
@@ -375,6 +380,23 @@ def _resources(spec: dict[str, object]) -> str:
     if isinstance(limit, (int, float)):
         words.append(f"time limit {text.duration(limit)}")
     return ", ".join(words)
+
+
+def _took(view: JobView, attempts: Sequence[AttemptView]) -> str:
+    """Return how long it took, and how much of that it ran where it was stopped in between."""
+    took = text.duration(elapsed(view))
+    if len(attempts) < 2 and took:
+        return took
+    now = time.time()
+    ran = sum(
+        (now if one.ended is None else one.ended) - one.started
+        for one in attempts
+        if one.started is not None and (one.ended is not None or one is attempts[-1])
+    )
+    if not ran:
+        return took
+    running = f"{text.duration(ran)} of running"
+    return f"{took}, {running}" if took else running
 
 
 def _attempt(attempt: AttemptView) -> str:

@@ -72,7 +72,12 @@ def _submit(request: Request, force: bool, wait: bool, dry_run: bool, test: bool
         view = jobs.submit(spec, force=force, secrets=request.secrets)
     except PreflightError as error:
         print_findings(error.findings, sys.stderr)
-        raise
+        many = sum(getattr(finding, "severity", "") == "error" for finding in error.findings)
+        text.error(
+            f"Not submitted: the check found {many} error{'' if many == 1 else 's'}. "
+            "Correct the notebook, or submit it all the same with --force."
+        )
+        return error.exit_code
     text.say(f"Submitted {title(view)}.")
     print(view.id, flush=True)
     if not wait:

@@ -100,21 +100,14 @@ def tell_end(view: JobView) -> None:
     """Say how a job ended."""
     state = text.paint(view.state.value, view.state.value, sys.stderr)
     took = f" after {text.duration(elapsed(view))}" if view.started is not None else ""
-    text.say(
-        f"{title(view)} {state}{took}." + (f" {_sentence(view.reason)}" if view.reason else "")
-    )
+    reason = text.one_line(view.reason).rstrip(".")
+    text.say(f"{title(view)} {state}{took}{': ' if reason else ''}{reason}.")
     if view.state.value == "failed" and view.attempt:
         text.say(f"Its log: jupyter unattended logs {view.id}")
 
 
 def _again(ids: Sequence[str]) -> str:
     return f"jupyter unattended wait {' '.join(ids)}"
-
-
-def _sentence(reason: str) -> str:
-    reason = text.one_line(reason)
-    reason = reason[:1].upper() + reason[1:]
-    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 
 def _wait_one(jobs: JobService, job_id: str, deadline: float | None) -> JobView:

@@ -50,6 +50,8 @@ def progress(file: Path) -> Progress:
         # The beginning of this attempt is further back; every attempt runs the same notebook.
         total = _last(head(file), "started", "cells")
     done = _last(current, "cell_finished", "ordinal")
+    if done is not None and _ended_badly(current):
+        done -= 1
     if done is None:
         running = _last(current, "cell_started", "ordinal")
         done = int(running) - 1 if running is not None else (0 if total is not None else None)
@@ -105,6 +107,12 @@ def _last(events: list[dict[str, Any]], name: str, key: str) -> int | float | No
             value: int | float = event[key]
             return value
     return None
+
+
+def _ended_badly(events: list[dict[str, Any]]) -> bool:
+    """Whether the last cell that ended is not done: it failed, or was stopped."""
+    ended = [event for event in events if event.get("event") == "cell_finished"]
+    return bool(ended) and ended[-1].get("status") in ("error", "stopped")
 
 
 def _eta(said: list[dict[str, Any]]) -> float | None:

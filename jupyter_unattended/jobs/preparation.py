@@ -189,6 +189,9 @@ def _check_options(backend: Backend, spec: JobSpec) -> None:
         backend.options_model().model_validate(spec.options)
     except ValidationError as error:
         raise SpecError(f"{spec.backend}: {describe(error)}") from error
+    reason = backend.capabilities().image if spec.image is not None else None
+    if reason is not None:
+        raise SpecError(f"image: {reason.rstrip('.')}; leave it out, or choose another backend.")
 
 
 def _arguments(

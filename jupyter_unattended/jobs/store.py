@@ -84,6 +84,7 @@ class Row:
         """Return what a face is told."""
         if progress is None:
             progress = Progress(self.cells_done, self.cells_total, self.done, self.total)
+        state = State(self.state)
         return JobView(
             id=self.id,
             name=self.name,
@@ -91,10 +92,11 @@ class Row:
             workspace=self.workspace,
             directory=self.directory,
             backend=self.backend,
-            state=State(self.state),
+            state=state,
             reason=self.reason,
             since=self.since,
-            exit_code=self.exit_code,
+            # While another attempt may follow, the last one's is not the job's.
+            exit_code=self.exit_code if state.is_final else None,
             created=self.created,
             started=self.started,
             ended=self.ended,

@@ -238,8 +238,8 @@ def _sweep_once(workspace: Path) -> None:
 
 def _count(errors: list[preflight.Finding]) -> str:
     if len(errors) == 1:
-        return f"Preflight found an error: {errors[0].message}"
-    return f"Preflight found {len(errors)} errors, the first one: {errors[0].message}"
+        return f"The check found an error: {errors[0].message}"
+    return f"The check found {len(errors)} errors, the first one: {errors[0].message}"
 
 
 def _secrets(spec: JobSpec, given: Mapping[str, str]) -> dict[str, str]:

@@ -92,7 +92,8 @@ def installed() -> dict[str, dict[str, Any]]:
 
 def _missing(wanted: str, names: Sequence[str], *, by_notebook: bool) -> str:
     close = difflib.get_close_matches(wanted, names, n=1)
-    there = ", ".join(map(shown, sorted(names))) or "none"
+    # This Python can always run cells, with a kernelspec or without.
+    there = ", ".join(map(shown, sorted({*names, DEFAULT_KERNEL})))
     hint = f"; did you mean {shown(close[0])}?" if close else ""
     whose = "the notebook's kernel" if by_notebook else "the kernel"
     return (

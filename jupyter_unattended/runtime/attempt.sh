@@ -222,7 +222,8 @@ run() {
   while :; do
     interrupted=
     code=0
-    wait "$child" || code=$?
+    # Bash's own words about a child that a signal ended are not for the log: fail says it better.
+    { wait "$child" || code=$?; } 2>/dev/null
     # A signal makes wait return while the child still runs: only a wait that no signal cut short
     # tells the child's own exit code.
     [[ -n $interrupted ]] || break

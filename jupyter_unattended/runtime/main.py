@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import os
 import signal
@@ -100,6 +101,8 @@ class Runtime:
         """Run the notebook and return the exit code."""
         sys.stdout = LogStream(self._log, "stdout", 1)
         sys.stderr = LogStream(self._log, "stderr", 2)
+        # A crash in C code leaves in the log which line of which cell it was in.
+        faulthandler.enable(2, all_threads=False)
         self._watch.start()
         try:
             result = self._run()

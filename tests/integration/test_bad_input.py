@@ -189,3 +189,10 @@ def test_a_huge_notebook(cli: CommandLine) -> None:
     done = cli("submit", "n.ipynb", "--wait")
     assert done.returncode == 0, done.stderr
     assert cli.printed(done.stdout.strip()) == "1999\n"
+
+
+def test_what_this_backend_cannot_do_is_not_dropped_silently(cli: CommandLine) -> None:
+    write_notebook(cli.cwd / "n.ipynb", "1")
+    assert "image: a job on this machine runs in the environment" in _refused(
+        cli, "n.ipynb", "--image", "example/image"
+    )

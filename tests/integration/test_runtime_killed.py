@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -125,3 +126,13 @@ def test_sigterm_at_random_moments(tmp_path: Path) -> None:
             assert code == 75
             assert not finished or finished[-1]["outcome"] == "stopped"
         assert job.record()["exit_code"] == code
+
+
+def test_a_crash_in_c_code_says_in_the_log_which_line_it_was(tmp_path: Path) -> None:
+    job = Job(tmp_path, "print('before')\nimport ctypes\nctypes.string_at(0)")
+    assert job.start().wait(30) == 139
+    log = job.log()
+    assert log.startswith("before\nFatal Python error: Segmentation fault\n")
+    assert re.search(r'File ".*", line 3 in <module>\n', log)
+    assert "attempt.sh" not in log
+    assert log.endswith("[unattended] the process was killed by SIGSEGV\n")

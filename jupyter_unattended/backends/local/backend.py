@@ -49,7 +49,7 @@ class LocalBackend:
     def capabilities(self) -> Capabilities:
         """Return what the local queue can do."""
         return Capabilities(
-            image="a local job runs in the environment it is submitted from, not in an image",
+            image="a job on this machine runs in the environment that it was submitted from",
             gpus=None if machine.devices() else "this machine has no GPU that nvidia-smi knows of",
         )
 

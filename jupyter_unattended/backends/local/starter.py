@@ -146,5 +146,6 @@ def lacking(needs: machine.Resources, total: machine.Resources) -> str:
             f"{outcome.size(total.memory)}"
         )
     if needs.gpus > total.gpus:
-        return f"asks for {needs.gpus} GPUs; this machine has {total.gpus}"
+        gpus = f"{needs.gpus} GPU{'' if needs.gpus == 1 else 's'}"
+        return f"asks for {gpus}; this machine has {total.gpus}"
     return ""

@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_unattended.cli import app
 from jupyter_unattended.errors import BackendError
+from jupyter_unattended.jobs.store import Row
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -115,3 +116,32 @@ def test_completion_offers_jobs_and_states_by_name(
         monkeypatch.setenv("COMP_CWORD", str(index))
         _, out, _ = call()
         assert [line.partition(",")[2] for line in out.splitlines()] == expected
+
+
+def test_without_a_command_it_shows_the_help(call: Call) -> None:
+    code, out, err = call()
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: jupyter unattended")
+    assert "\nRunning:\n  submit" in err
+    assert "Error" not in err
+
+
+def test_what_would_be_lost_is_not_deleted_where_nobody_can_be_asked(
+    add_job: Callable[..., Row], call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    directory = Path(add_job("j1").directory)
+    with (tmp_path / "in").open("w+") as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+        code, _, err = call("delete", "j1")
+    assert code == 2
+    assert "--yes deletes j1 (j1)" in err
+    assert directory.exists()
+    assert call("delete", "j1", "--yes")[0] == 0
+    assert not directory.exists()
+
+
+def test_the_log_of_an_attempt_that_never_was(add_job: Callable[..., Row], call: Call) -> None:
+    add_job("j1", attempt=1)
+    code, out, err = call("logs", "j1", "--attempt", "3")
+    assert (code, out) == (2, "")
+    assert err == "Error: j1 (j1) has had 1 attempt; there is no attempt 3.\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,3 +186,20 @@ def test_the_table_keeps_ids_whole_on_a_narrow_terminal() -> None:
     assert "50%" in lines[3]
     assert "#2" in lines[4]
     assert all(len(line) <= 100 for line in captured.get().splitlines())
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.PAUSED, State.PREEMPTED])
+def test_a_job_that_waits_takes_no_time_and_has_no_exit_code(add_job: AddJob, state: State) -> None:
+    view = add_job("j1", state=state.value, started=10.0, exit_code=75, attempt=1).view()
+    assert (view.exit_code, look.elapsed(view)) == (None, None)
+
+
+def test_show_tells_how_much_of_the_time_it_ran(add_job: AddJob, call: Call) -> None:
+    paths = JobPaths(Path(add_job("j1", started=100.0, ended=160.0, attempt=2).directory))
+    for number, (started, ended) in enumerate([(100.0, 110.0), (140.0, 160.0)], 1):
+        files = paths.attempt(number)
+        files.root.mkdir(parents=True)
+        files.record.write_text(
+            json.dumps({"attempt": number, "started": started, "ended": ended, "exit_code": 0})
+        )
+    assert re.search(r"^Took: +1 min 00 s, 30 s of running$", call("show", "j1")[1], re.MULTILINE)

@@ -99,3 +99,17 @@ def test_requirements_are_not_yet_a_start(file: Path) -> None:
     write(file, {"attempt": 1, "event": "started"})
     assert journal.has_started(file, 1)
     assert not journal.has_started(file, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "done"), [("ok", 2), ("skipped", 2), ("error", 1), ("stopped", 1)]
+)
+def test_a_cell_that_failed_or_was_stopped_is_not_done(file: Path, status: str, done: int) -> None:
+    write(
+        file,
+        {"attempt": 1, "event": "started", "cells": 3},
+        {"attempt": 1, "event": "cell_finished", "ordinal": 1, "status": "ok"},
+        {"attempt": 1, "event": "cell_started", "ordinal": 2},
+        {"attempt": 1, "event": "cell_finished", "ordinal": 2, "status": status},
+    )
+    assert journal.progress(file).cells_done == done
