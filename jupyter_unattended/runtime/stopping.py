@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,9 @@ class Stop:
         self._in_handler = False
         self._interrupted = False
         self._overdue = False
+        #: Whether the interruption was raised where Python ignores what is raised.
+        self._lost = False
+        self._again = False
         #: Names of the signals that came, in order; not those that the notebook ignores.
         self.signals: list[str] = []
         #: When the first of them came (monotonic clock).
@@ -171,6 +175,16 @@ class Stop:
         signal.signal = set_handler  # type: ignore[assignment]
         signal.getsignal = get_handler  # type: ignore[assignment]
         os.register_at_fork(after_in_child=self._in_child)
+        real_hook = sys.unraisablehook
+
+        def unraisable(ignored: Any, /) -> None:
+            # Between two bytecodes may be in a __del__ or a callback of C code.
+            if isinstance(ignored.exc_value, KeyboardInterrupt) and self._interrupted:
+                self._lost = True
+            else:
+                real_hook(ignored)
+
+        sys.unraisablehook = unraisable
 
     def _in_child(self) -> None:
         """Give a forked child the handlers that it would have had in a script."""
@@ -183,7 +197,7 @@ class Stop:
 
     def note(self, number: int) -> None:
         """Note that a signal came."""
-        if self._overdue:
+        if self._overdue or self._again:
             return  # it is our own
         self.signals.append(signal.Signals(number).name)
         if self.since is None:
@@ -192,7 +206,8 @@ class Stop:
     def _deliver(self, number: int, frame: FrameType | None) -> None:
         if self._in_handler:
             return  # what it is saving must not be disturbed by a second signal
-        if self._overdue:
+        if self._overdue or self._again:
+            self._again = False
             self._interrupt_once()
             return
         handler = self._own_handler(number)
@@ -231,6 +246,13 @@ class Stop:
         """Interrupt a cell that asks for the stop but did not end; called in another thread."""
         if self.asks and not self._interrupted and not self._overdue:
             self._overdue = True
+            signal.pthread_kill(self._main, signal.SIGTERM)
+
+    def interrupt_again(self) -> None:
+        """Interrupt a cell that the first interruption did not reach; called in another thread."""
+        if self._lost:
+            self._lost = self._interrupted = False
+            self._again = True
             signal.pthread_kill(self._main, signal.SIGTERM)
 
     def _interrupt_once(self) -> None:

@@ -66,6 +66,7 @@ class Watch:
                     self._force()
                 elif left <= _PATIENCE:
                     self._stop.interrupt_who_asks()
+                self._stop.interrupt_again()
             interval = _INTERVAL_STOPPING if self._stop.requested or self._unheard else _INTERVAL
             poll.poll(interval * 1000)
             self._listen()

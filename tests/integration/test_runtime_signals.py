@@ -57,6 +57,10 @@ def finished(job: Job) -> dict[str, Any]:
             id="busy await",
         ),
         pytest.param("import threading; threading.Event().wait()", id="lock"),
+        pytest.param(
+            "class Slow:\n  def __del__(self): time.sleep(3)\nSlow()\ntime.sleep(1000)",
+            id="where exceptions are ignored",
+        ),
     ],
 )
 def test_a_running_cell_is_interrupted_and_saved(tmp_path: Path, waiting: str) -> None:
