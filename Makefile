@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab labextension screenshots test test-ui test-unit test-preemption test-integration test-cluster test-slurm test-gridengine lint types format benchmark docs wheel clean
+.PHONY: help demo lab labextension screenshots test test-ui test-unit test-preemption test-integration test-cluster test-container test-slurm test-gridengine lint types format benchmark docs wheel clean
 export PYTHON
 
 help:  ## Show the targets
@@ -56,6 +56,9 @@ test-integration: $(VENV)/.dev
 test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, else one of our own, as root)
 	test -n "$$KUBECONFIG" || $(BIN)/python -m tests.cluster build --install
 	$(BIN)/python -m pytest tests/on_cluster
+
+test-container: $(VENV)/.dev  ## Run the tests with a real Podman, which they install (as root)
+	$(BIN)/python -m pytest --timeout 300 tests/container
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/hpc/slurm

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .errors import StoreError
@@ -73,9 +73,18 @@ def runtime_path(state_dir: Path, suffix: str) -> Path:
 
 
 def open_database(
-    file: Path, schema: str, version: int, *, read_only: bool = False, is_cache: bool = False
+    file: Path,
+    schema: str,
+    version: int,
+    *,
+    read_only: bool = False,
+    is_cache: bool = False,
+    upgrades: Mapping[int, str] | None = None,
 ) -> Database:
     """Open the database `file`, creating it by the script `schema` where it does not exist.
+
+    One of an older version is brought up to date: `upgrades` has for a version the statement that
+    leads to the next one.
 
     A cache is not flushed to the disk with every transaction: it survives any process being killed,
     but a power failure may damage or age it, and it is then made anew from what it caches.
@@ -100,6 +109,8 @@ def open_database(
             if found == 0 and not read_only:
                 _create(file, connection, schema, version)
                 found = version
+        if 0 < found < version and upgrades:
+            _upgrade(file, version, upgrades)
         if found > version:
             raise StoreError(
                 f"{file} was written by a newer jupyter-unattended (schema {found}, this one reads "
@@ -215,6 +226,16 @@ def _connect(uri: str) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
+
+
+def _upgrade(file: Path, version: int, upgrades: Mapping[int, str]) -> None:
+    """Bring a database up to date; with a connection of its own, because one may only read."""
+    connection = _connect(f"{file.as_uri()}?mode=rw")
+    with Database(file, connection) as database, database.transaction():
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        for step in range(found, version):
+            connection.execute(upgrades[step])
+        connection.execute(f"PRAGMA user_version={version}")
 
 
 def _create(file: Path, connection: sqlite3.Connection, schema: str, version: int) -> None:

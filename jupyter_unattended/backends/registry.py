@@ -20,6 +20,7 @@ GROUP = "jupyter_unattended.backends"
 #: Ours are found without asking the metadata of every installed distribution, which takes long.
 _OWN = {
     "local": "jupyter_unattended.backends.local:LocalBackend",
+    "container": "jupyter_unattended.backends.container:ContainerBackend",
     "kubernetes": "jupyter_unattended.backends.kubernetes:KubernetesBackend",
     "slurm": "jupyter_unattended.backends.slurm:SlurmBackend",
     "gridengine": "jupyter_unattended.backends.gridengine:GridEngineBackend",

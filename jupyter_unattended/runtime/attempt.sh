@@ -150,6 +150,10 @@ describe_process() {
   fi
   read -r boot_id 2>/dev/null </proc/sys/kernel/random/boot_id || :
   process+=", \"boot_id\": \"$boot_id\""
+  if [[ -n ${UNATTENDED_LAUNCH:-} ]]; then # process ids in a container are others than outside
+    to_json "$UNATTENDED_LAUNCH"
+    process+=", \"launch\": $json"
+  fi
 }
 
 write_record() {  # [MORE FIELDS]

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -57,8 +58,8 @@ def _make(target: Path) -> None:
     print("making the tests' image (about two minutes, once a machine)", flush=True)
     root = target / "root"
     try:
-        _install_debian(root)
-        _install_python(root)
+        install_debian(root, DEBIAN_PACKAGES)
+        install_python(root, python_packages())
         layer = target / "layer.tar"
         subprocess.run(
             ["tar", "--numeric-owner", "-C", root, "-cf", layer, "."], check=True, timeout=300
@@ -69,13 +70,14 @@ def _make(target: Path) -> None:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _install_debian(root: Path) -> None:
+def install_debian(root: Path, packages: Sequence[str]) -> None:
+    """Make a root file system of Debian's smallest system and `packages`."""
     log = root.with_suffix(".log")
     with log.open("w") as output:
         done = subprocess.run(
             [
                 *("nice", "debootstrap", "--variant=minbase"),
-                f"--include={','.join(DEBIAN_PACKAGES)}",
+                f"--include={','.join(packages)}",
                 RELEASE,
                 root,
                 *_mirror(),
@@ -106,7 +108,7 @@ def _mirror() -> list[str]:
     return []
 
 
-def _install_python(root: Path) -> None:
+def install_python(root: Path, packages: Sequence[str]) -> None:
     """Install from outside, so that the image needs neither pip nor a network."""
     if importlib.util.find_spec("pip"):
         pip = [sys.executable, "-m", "pip", "install", "--implementation=cp"]
@@ -116,7 +118,7 @@ def _install_python(root: Path) -> None:
         [
             *("nice", *pip, "--quiet", "--only-binary=:all:", f"--python-version={PYTHON}"),
             f"--target={root}/usr/local/lib/python{PYTHON}/dist-packages",
-            *python_packages(),
+            *packages,
         ],
         check=True,
         timeout=900,

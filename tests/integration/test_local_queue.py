@@ -366,7 +366,7 @@ def test_a_queue_of_a_newer_version_is_refused_clearly(
     connection.execute("PRAGMA user_version=7")
     connection.close()
     with pytest.raises(
-        StoreError, match=r"newer jupyter-unattended \(schema 7, this one reads 1\)"
+        StoreError, match=r"newer jupyter-unattended \(schema 7, this one reads 2\)"
     ):
         local.submit("true")
     assert len(service.list()) == 1

@@ -89,7 +89,7 @@ class LocalBackend:
                 if bundle.secrets:
                     self._keep_secrets(bundle)
             with open_queue(file) as queue:
-                queue.add(entries, environment.pack(environment.of_submitter()))
+                queue.add(entries, environment.pack(self._inherited()))
         except BaseException as error:
             for bundle in bundles:
                 secrets_file(self.state_dir, bundle.job_id).unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class LocalBackend:
                 if job.job_id not in entries:
                     found = recovery.recover(job)
                     if found is not None:
-                        queue.add([found], environment.pack(environment.of_submitter()))
+                        queue.add([found], environment.pack(self._inherited()))
                         entries[job.job_id] = found
             positions = queue.positions()
         if any(not State(e.state).is_final and e.state != "paused" for e in entries.values()):
@@ -262,6 +262,10 @@ class LocalBackend:
         if host_of(file) == machine.hostname():
             with contextlib.suppress(OSError, StoreError):
                 doorbell.ring(file.parent)
+
+    def _inherited(self) -> dict[str, str]:
+        """Return what a job's environment has from the process that submits it."""
+        return environment.of_submitter()
 
     def _keep_secrets(self, bundle: Bundle) -> None:
         file = secrets_file(self.state_dir, bundle.job_id)

@@ -31,7 +31,7 @@ def socket_path(state_dir: Path) -> Path:
 
 def ring(state_dir: Path) -> None:
     """Wake the agent; start one if there is none. Call it after what it shall see is committed."""
-    if not _wake(state_dir):
+    if not wake(state_dir):
         lock = take_lock(state_dir)
         if lock is not None:
             try:
@@ -83,7 +83,8 @@ def listen(state_dir: Path) -> socket.socket:
     return listener
 
 
-def _wake(state_dir: Path) -> bool:
+def wake(state_dir: Path) -> bool:
+    """Wake the agent; return whether there is one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as caller:
         caller.setblocking(False)
         try:

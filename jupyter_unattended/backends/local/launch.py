@@ -7,18 +7,14 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...errors import UnattendedError
 from . import processes
+from .launcher import LaunchError
 from .queue import Entry, LocalQueue, read_secrets
 
 _LAST_WORDS = 500
-
-
-class LaunchError(UnattendedError):
-    """The attempt cannot be started, and could not be later either."""
 
 
 def new_launch(job_id: str) -> str:
@@ -36,21 +32,26 @@ def environment(
     LaunchError
         If the values of the job's secret variables are gone.
     """
+    variables = {
+        **queue.environment(entry.environment),
+        **json.loads(entry.env),
+        **secret_variables(state_dir, entry),
+        processes.LAUNCH: launch,
+    }
+    if entry.gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    return variables
+
+
+def secret_variables(state_dir: Path, entry: Entry) -> Mapping[str, str]:
+    """Return the job's secret variables, or raise `LaunchError` if their values are gone."""
     hidden = read_secrets(state_dir, entry.id) if entry.secrets else {}
     if hidden is None:
         raise LaunchError(
             "the values of its secret environment variables are gone from the state directory; "
             "submit it again"
         )
-    variables = {
-        **queue.environment(entry.environment),
-        **json.loads(entry.env),
-        **hidden,
-        processes.LAUNCH: launch,
-    }
-    if entry.gpus:
-        variables["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-    return variables
+    return hidden
 
 
 def start(

@@ -43,7 +43,7 @@ def decide(entry: Entry, code: int | None, why: str, run_seconds: float) -> Outc
         return Outcome(State.SUCCEEDED, "", 0)
     cause = entry.stopping or entry.wanted
     was_stopped = code is None or code == STOPPED or code > 128
-    if cause in ("time-limit", "memory"):
+    if cause in ("time-limit", "memory", "failure"):
         return Outcome(State.FAILED, entry.stop_reason or why, code)
     if was_stopped and entry.wanted == "cancel":
         return Outcome(State.CANCELLED, entry.stop_reason or "", code)

@@ -20,7 +20,7 @@ from ...jobs.states import State
 from ...paths import JobPaths
 from .machine import Resources, hostname
 
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE job (
@@ -55,7 +55,8 @@ CREATE TABLE job (
   devices TEXT,
   stopping TEXT,
   stop_reason TEXT,
-  kill_at REAL
+  kill_at REAL,
+  backend TEXT NOT NULL DEFAULT 'local'
 );
 CREATE INDEX job_by_state ON job (state, priority, ordinal);
 CREATE TABLE environment (key TEXT PRIMARY KEY, content TEXT NOT NULL);
@@ -67,16 +68,20 @@ CREATE TABLE agent (
 )
 """
 
+#: What leads from a version to the next one.
+_UPGRADES = {1: "ALTER TABLE job ADD COLUMN backend TEXT NOT NULL DEFAULT 'local'"}
+
 _ACTIVE = "('starting', 'running', 'pausing')"
 
 
 @dataclass
 class Entry:
-    """One job of the queue, as in the table ``job``.
+    """One job of the queue, as in the table ``job``; `backend` tells what starts it.
 
     `wanted` is what a person asked for and the agent has not done yet: ``cancel``, ``pause`` or
     ``queue`` (go on after the pause). `stopping` is why the agent stops the running attempt:
-    ``cancel``, ``pause``, ``time-limit``, ``memory``; `kill_at` is when its grace period is over.
+    ``cancel``, ``pause``, ``time-limit``, ``memory``, ``failure`` (it could not start); `kill_at`
+    is when its grace period is over.
     """
 
     id: str
@@ -111,6 +116,7 @@ class Entry:
     stopping: str | None = None
     stop_reason: str | None = None
     kill_at: float | None = None
+    backend: str = "local"
 
     @property
     def paths(self) -> JobPaths:
@@ -167,7 +173,9 @@ class LocalQueue:
 
     def __init__(self, file: Path, *, read_only: bool = False) -> None:
         self.file = file
-        self._database = statedir.open_database(file, _SCHEMA, VERSION, read_only=read_only)
+        self._database = statedir.open_database(
+            file, _SCHEMA, VERSION, read_only=read_only, upgrades=_UPGRADES
+        )
         self._opened = file.stat()
 
     def close(self) -> None:

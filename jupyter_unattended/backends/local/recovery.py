@@ -33,6 +33,7 @@ def new_entry(job_id: str, directory: str, spec: dict[str, Any]) -> Entry:
         state=State.QUEUED.value,
         reason="",
         since=time.time(),
+        backend=str(spec.get("backend") or "local"),
     )
 
 
@@ -68,11 +69,14 @@ def _find_process(job: JobRef, entry: Entry) -> None:
     entry.boot = processes.boot_id()
     if entry.attempt:
         record = attempts.record(job.paths.attempt(entry.attempt))
-        entry.pid, entry.pid_start = record.get("pid"), record.get("pid_start")
+        if entry.backend == "local":  # in a container, ids of processes are others
+            entry.pid, entry.pid_start = record.get("pid"), record.get("pid_start")
         entry.boot = record.get("boot_id") or entry.boot
         entry.launched = record.get("started") or entry.launched
-    # Without the queue, the launch is only known to its processes.
-    entry.launch = next(iter(processes.launches_of(job.job_id, str(job.paths.root))), None)
+        entry.launch = record.get("launch")
+    # One that has no attempt yet is only known to its processes.
+    living = processes.launches_of(job.job_id, str(job.paths.root))
+    entry.launch = next(iter(living), entry.launch)
     if entry.state == State.PAUSING:
         entry.wanted = "pause"
 

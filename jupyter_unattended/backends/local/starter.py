@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from ...errors import StoreError
 from ...jobs.states import State
 from . import launch as launching
 from . import machine, outcome, processes, scheduling
+from .launcher import LaunchError, Launchers
 from .ledger import Ledger
 from .queue import Entry
 
@@ -25,10 +24,10 @@ class Starter:
 
     Parameters
     ----------
-    ledger, state_dir
-        Where changes are written, and where the queue is.
-    children
-        Gets the started processes, by job.
+    ledger
+        Where changes are written.
+    launchers
+        What starts them.
     guard
         Runs something that is done for a job, and deals with full disks and the like.
     """
@@ -36,13 +35,11 @@ class Starter:
     def __init__(
         self,
         ledger: Ledger,
-        state_dir: Path,
-        children: dict[str, subprocess.Popen[bytes]],
+        launchers: Launchers,
         guard: Callable[[Entry, Callable[[Entry], float]], float],
     ) -> None:
         self._ledger = ledger
-        self._state_dir = state_dir
-        self._children = children
+        self._launchers = launchers
         self._guard = guard
         self._boot = processes.boot_id()
         self._not_before = 0.0
@@ -94,26 +91,25 @@ class Starter:
         return 0.0
 
     def _launch(self, entry: Entry, devices: list[str]) -> float:
+        launcher = self._launchers.of(entry)
         launch = launching.new_launch(entry.id)
         existing = entry.paths.existing_attempts()
+        reason = launcher.announcement(entry)
         now = time.time()
         with self._ledger.queue.transaction():
             fresh = self._ledger.queue.get(entry.id)
             if fresh is None or fresh.state != State.QUEUED:
                 return 60.0
             self._ledger.queue.enter(
-                entry.id, State.STARTING, "", now, launch=launch, launched=now, boot=self._boot,
+                entry.id, State.STARTING, reason, now, launch=launch, launched=now, boot=self._boot,
                 pid=None, pid_start=None, devices=",".join(devices), stopping=None, kill_at=None,
                 stop_reason=None, wanted=None, passed=0, exit_code=None,
                 attempt=existing[-1].number if existing else 0,
             )  # fmt: skip
-        self._ledger.note(entry, State.STARTING, "", now, None)
+        self._ledger.note(entry, State.STARTING, reason, now, None)
         try:
-            variables = launching.environment(
-                self._ledger.queue, self._state_dir, entry, launch, devices
-            )
-            child = launching.start(self._state_dir, entry, launch, variables)
-        except launching.LaunchError as error:
+            born = launcher.start(self._ledger.queue, entry, launch, devices)
+        except LaunchError as error:
             self._ledger.enter(entry, State.FAILED, str(error), launch=None, devices=None)
             return 0.0
         except OSError as error:
@@ -126,13 +122,9 @@ class Starter:
             reason = f"start.sh cannot be started ({error.strerror or error})"
             self._ledger.enter(entry, State.FAILED, reason, launch=None, devices=None)
             return 0.0
-        self._children[entry.id] = child
-        process = processes.look(child.pid)
         # If this cannot be written, or the agent dies here, the launch's name finds it again.
-        if process is not None:
-            self._ledger.queue.set(entry.id, pid=process.pid, pid_start=process.start)
-        else:
-            self._ledger.queue.set(entry.id, pid=child.pid, pid_start=0)
+        if born is not None:
+            self._ledger.queue.set(entry.id, pid=born[0], pid_start=born[1])
         return _STARTING
 
 

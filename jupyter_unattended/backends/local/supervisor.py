@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 from ...errors import StoreError
 from ...jobs import aftermath, attempts, journal, resume
 from ...jobs.states import State
-from . import launch as launching
-from . import outcome, processes
+from . import outcome
+from .launcher import Ended, Launchers, Running
 from .ledger import Ledger
-from .processes import Process
 from .queue import Entry, LocalQueue, secrets_file
 from .starter import Starter
 
@@ -28,8 +26,6 @@ _STARTING = 0.1
 _WATCHING = 1.0
 #: Time for start.sh to note the exit code after everything else was killed, in seconds.
 _LAST_NOTE = 2.0
-#: How long a launch of which nothing is found may be a child between fork and exec, in seconds.
-_BIRTH = 3.0
 
 
 class Supervisor:
@@ -50,11 +46,8 @@ class Supervisor:
         self._ledger = Ledger(queue, log)
         self._state_dir = state_dir
         self._log = log
-        self._boot = processes.boot_id()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._starter = Starter(self._ledger, state_dir, self._children, self._guarded)
-        self._seen: set[str] = set()
-        self._orphans: dict[str, float] = {}
+        self._launchers = Launchers(state_dir, log)
+        self._starter = Starter(self._ledger, self._launchers, self._guarded)
         self._told_to_stop: set[str] = set()
         self.pidfds: dict[int, str] = {}
 
@@ -84,14 +77,13 @@ class Supervisor:
     # -- watching ----------------------------------------------------------------------------------
 
     def _tend(self, entry: Entry) -> float:
-        process = self._process(entry)
-        if process is None:
-            if entry.pid is None and time.time() - (entry.launched or 0) < _BIRTH:
-                return 0.5
-            return self._end(entry)
-        self._seen.add(entry.id)
+        launcher = self._launchers.of(entry)
+        running = launcher.running(self._ledger.queue, entry)
+        if running is None:
+            return 0.5 if launcher.is_coming(entry) else self._end(entry)
         now = time.time()
         soon = _WATCHING if entry.memory or entry.stopping else 60.0
+        soon = min(soon, launcher.interval(entry))
         if entry.state == State.STARTING:
             self._look_for_start(entry)
             if entry.state == State.STARTING:
@@ -99,41 +91,24 @@ class Supervisor:
                 age = now - (entry.launched or now)
                 soon = min(soon, max(_STARTING, min(age / 20, 1.0)))
         if entry.wanted in ("cancel", "pause") and entry.stopping not in ("cancel", entry.wanted):
-            self._stop(entry, entry.wanted, "")
+            self._stop(entry, running, entry.wanted, "")
         elif entry.stopping is None:
             if entry.time_limit is not None:
                 left = entry.time_limit - entry.run_seconds - (now - (entry.launched or now))
                 if left <= 0:
-                    self._stop(entry, "time-limit", outcome.over_time(entry.time_limit))
+                    over = outcome.over_time(entry.time_limit)
+                    self._stop(entry, running, "time-limit", over)
                 soon = min(soon, max(left, 0.05))
             if entry.memory is not None:
-                self._check_memory(entry, entry.memory)
+                self._check_memory(entry, running, entry.memory)
         elif entry.id not in self._told_to_stop:
             # The agent before this one died between noting and telling.
-            self._tell_to_stop(entry, process)
+            self._tell_to_stop(entry, running)
         if entry.kill_at is not None:
             if now >= entry.kill_at:
-                self._kill(entry, process, now)
+                self._kill(entry, running, now)
             soon = min(soon, max(entry.kill_at - now, 0.2))
         return soon
-
-    def _process(self, entry: Entry) -> Process | None:
-        """Return start.sh's process if it is alive."""
-        child = self._children.get(entry.id)
-        if child is not None and child.poll() is not None:
-            return None
-        if entry.boot != self._boot:
-            return None
-        if entry.pid is None:
-            found = processes.of_launch(entry.launch or "")
-            # The first of its session is start.sh; without it, the rest are orphans.
-            leader = next((p for p in found if p.pid == p.session), None)
-            if leader is not None:
-                self._ledger.queue.set(entry.id, pid=leader.pid, pid_start=leader.start)
-                entry.pid, entry.pid_start = leader.pid, leader.start
-            return leader
-        process = processes.look(entry.pid)
-        return process if process is not None and process.start == entry.pid_start else None
 
     def _look_for_start(self, entry: Entry) -> None:
         paths = entry.paths
@@ -158,22 +133,28 @@ class Supervisor:
         """Learn the number of the attempt that this launch is; start.sh gives it."""
         for paths in reversed(entry.paths.existing_attempts()):
             record = attempts.record(paths)
-            if record.get("pid") == entry.pid and record.get("pid_start") == entry.pid_start:
+            same = entry.pid is not None and (
+                (record.get("pid"), record.get("pid_start")) == (entry.pid, entry.pid_start)
+            )
+            # In a container, process ids are others.
+            if same or (entry.launch and record.get("launch") == entry.launch):
                 if entry.attempt != paths.number:
                     self._ledger.queue.set(entry.id, attempt=paths.number)
                     entry.attempt = paths.number
                 return True
         return False
 
-    def _check_memory(self, entry: Entry, limit: int) -> None:
-        own = processes.of_launch(entry.launch or "", entry.pid)
-        used = processes.memory(own, limit)
+    def _check_memory(self, entry: Entry, running: Running, limit: int) -> None:
+        used = self._launchers.of(entry).memory(entry, limit)
         if used > limit:
-            self._stop(entry, "memory", outcome.over_memory(limit, used), at_once=True)
+            reason = outcome.over_memory(limit, used)
+            self._stop(entry, running, "memory", reason, at_once=True)
 
     # -- stopping ----------------------------------------------------------------------------------
 
-    def _stop(self, entry: Entry, cause: str, reason: str, *, at_once: bool = False) -> None:
+    def _stop(
+        self, entry: Entry, running: Running, cause: str, reason: str, *, at_once: bool = False
+    ) -> None:
         now = time.time()
         kill_at = entry.kill_at or (now if at_once else now + entry.grace_period)
         first = entry.stopping is None
@@ -186,39 +167,36 @@ class Supervisor:
         if at_once:
             self._told_to_stop.add(entry.id)
         elif first:
-            process = self._process(entry)
-            if process is not None:
-                self._tell_to_stop(entry, process)
+            self._tell_to_stop(entry, running)
 
-    def _tell_to_stop(self, entry: Entry, process: Process) -> None:
+    def _tell_to_stop(self, entry: Entry, running: Running) -> None:
         # To start.sh only, which forwards it: everything else of the job is the notebook's own.
-        process.send(signal.SIGTERM)
+        running.send(signal.SIGTERM)
         self._told_to_stop.add(entry.id)
 
-    def _kill(self, entry: Entry, start_script: Process, now: float) -> None:
+    def _kill(self, entry: Entry, running: Running, now: float) -> None:
         """End everything of the launch; start.sh last, so that it can note the exit code."""
-        own = processes.of_launch(entry.launch or "", start_script.pid)
         if not entry.stop_reason and entry.stopping in ("cancel", "pause"):
             grace = outcome.duration(entry.grace_period)
             entry.stop_reason = f"killed: it had not stopped after its grace period of {grace}"
             self._ledger.queue.set(entry.id, stop_reason=entry.stop_reason)
-        processes.kill_all([process for process in own if process.pid != start_script.pid])
-        if now >= (entry.kill_at or now) + _LAST_NOTE:
-            start_script.send(signal.SIGKILL)
+        late = now >= (entry.kill_at or now) + _LAST_NOTE
+        self._launchers.of(entry).kill(entry, running, start_script=late)
 
     # -- ending ------------------------------------------------------------------------------------
 
     def _end(self, entry: Entry) -> float:
         """Settle a job whose start.sh is gone, once everything else of it is gone too."""
-        child = self._children.get(entry.id)
-        code = child.returncode if child is not None and child.returncode >= 0 else None
-        if not self._sweep(entry, patient=code is None):
+        launcher = self._launchers.of(entry)
+        end_of_launch = launcher.ended(entry)
+        if end_of_launch is None:
             return 0.2
+        code = end_of_launch.code
         found = self._find_attempt(entry)
         if code is None and found:
             code = self._noted_code(entry)
         ended = time.time()
-        why = self._why(entry, code, found)
+        why = self._why(entry, code, end_of_launch, found)
         if found:
             ended = self._close_attempt(entry, code, why) or ended
         run_seconds = entry.run_seconds + max(0.0, ended - (entry.launched or ended))
@@ -228,44 +206,14 @@ class Supervisor:
         with self._ledger.queue.transaction():
             fresh = self._ledger.queue.get(entry.id)
             if fresh is not None:
+                _note_cause(fresh, code, end_of_launch)
                 end = outcome.decide(fresh, code, why, run_seconds)
                 if end.restarted and fresh.restarts + 1 >= resume.FRUITLESS_ATTEMPTS:
                     end = outcome.unless_fruitless(end, resume.fruitless(fresh.paths), code)
                 self._settle(fresh, end, run_seconds)
-        if entry.launch:
-            launching.clear(self._state_dir, entry.launch)
-        self._children.pop(entry.id, None)
-        self._seen.discard(entry.id)
+        launcher.clear(entry)
         self._told_to_stop.discard(entry.id)
         return 60.0
-
-    def _sweep(self, entry: Entry, *, patient: bool) -> bool:
-        """End what outlived start.sh; return whether nothing is left.
-
-        If start.sh was killed the notebook may still be saving (it was told by the kernel), and
-        gets its grace period; after an end of its own, stragglers get a moment.
-        """
-        known = entry.id in self._seen or entry.id in self._children
-        session = entry.pid if known else None
-        if session is not None:
-            leader = processes.look(session)
-            if leader is not None and leader.start != entry.pid_start:
-                session = None  # The id is somebody else's by now.
-        left = processes.of_launch(entry.launch or "", session) if entry.launch else []
-        if not left:
-            self._orphans.pop(entry.id, None)
-            return True
-        now = time.time()
-        if entry.id not in self._orphans:
-            grace = entry.grace_period if patient else min(entry.grace_period, 2.0)
-            deadline = now + grace
-            if entry.kill_at is not None:
-                deadline = max(now, min(deadline, entry.kill_at))
-            self._orphans[entry.id] = deadline
-            processes.kill_all(left, signal.SIGTERM)
-        elif now >= self._orphans[entry.id]:
-            processes.kill_all(left)
-        return False
 
     def _noted_code(self, entry: Entry) -> int | None:
         """Return the exit code that start.sh or, before it was killed, the notebook noted."""
@@ -275,12 +223,14 @@ class Supervisor:
             noted = finished.get("exit_code") if finished else None
         return noted if isinstance(noted, int) else None
 
-    def _why(self, entry: Entry, code: int | None, attempt_found: bool) -> str:
+    @staticmethod
+    def _why(entry: Entry, code: int | None, ended: Ended, attempt_found: bool) -> str:
         if attempt_found:
-            return aftermath.explain(entry.paths, entry.attempt, code)
-        said = launching.last_words(self._state_dir, entry.launch) if entry.launch else ""
-        if said:
-            return f"start.sh did not get far: {said}"
+            return ended.out_of_memory or aftermath.explain(entry.paths, entry.attempt, code)
+        if ended.failure:
+            return ended.failure
+        if ended.words:
+            return f"start.sh did not get far: {ended.words}"
         return aftermath.VANISHED if code is None else aftermath.describe_code(code)
 
     def _close_attempt(self, entry: Entry, code: int | None, why: str) -> float | None:
@@ -341,3 +291,11 @@ class Supervisor:
         self.pidfds.pop(descriptor, None)
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+def _note_cause(entry: Entry, code: int | None, ended: Ended) -> None:
+    """Note in an entry what was not the supervisor's doing and is no reason to start again."""
+    if ended.failure:
+        entry.stopping, entry.stop_reason = entry.stopping or "failure", ended.failure
+    elif ended.out_of_memory and code not in (0, aftermath.STOPPED):
+        entry.stopping, entry.stop_reason = "memory", ended.out_of_memory

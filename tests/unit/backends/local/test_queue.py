@@ -122,7 +122,7 @@ def test_a_newer_schema_is_refused(file: Path) -> None:
     connection.execute("PRAGMA user_version=99")
     connection.close()
     with pytest.raises(
-        StoreError, match=r"newer jupyter-unattended \(schema 99, this one reads 1\)"
+        StoreError, match=r"newer jupyter-unattended \(schema 99, this one reads 2\)"
     ):
         LocalQueue(file)
 
@@ -138,3 +138,16 @@ def test_no_wal(file: Path) -> None:
 def test_an_entry_knows_what_it_needs() -> None:
     entry: Entry = new_entry("a", "/d", {"cpus": 2.5, "memory": 100, "gpus": 1})
     assert (entry.needs.cpus, entry.needs.memory, entry.needs.gpus) == (2.5, 100, 1)
+
+
+def test_a_queue_of_an_older_version_goes_on(file: Path) -> None:
+    with LocalQueue(file) as queue:
+        add(queue, "a")
+    with contextlib.closing(sqlite3.connect(file)) as old:
+        old.execute("ALTER TABLE job DROP COLUMN backend")
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    with LocalQueue(file, read_only=True) as queue:
+        assert [entry.backend for entry in queue.queued()] == ["local"]
+    with LocalQueue(file) as queue:
+        assert order(queue) == ["a"]

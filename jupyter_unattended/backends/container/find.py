@@ -1,0 +1,86 @@
+"""Finding the engine: Podman's command, Docker's, or a socket that answers as Docker's does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ...errors import BackendUnavailableError
+from .command import CommandEngine
+from .engine import Engine, EngineError
+
+Choice = Literal["auto", "podman", "docker"]
+
+
+def find(choice: Choice = "auto") -> Engine:
+    """Return the engine to use; that it answers is not checked.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If there is none.
+    """
+    flavours = ("podman", "docker") if choice == "auto" else (choice,)
+    for flavour in flavours:
+        program = shutil.which(flavour)
+        if program is not None:
+            return CommandEngine(program, "podman" if flavour == "podman" else "docker")
+    address = socket_address()
+    if address is not None:
+        from .api import ApiEngine
+
+        return ApiEngine(address)
+    wanted = "neither podman nor docker" if choice == "auto" else f"no {choice}"
+    raise BackendUnavailableError(
+        f"There is {wanted} on PATH and no socket of theirs; install Podman, or set DOCKER_HOST."
+    )
+
+
+def working(choice: Choice = "auto") -> tuple[Engine, str]:
+    """Return an engine that answers, and its title; Docker where Podman does not.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If none does; the text says why.
+    """
+    try:
+        engine = find(choice)
+        return engine, engine.title()
+    except EngineError as error:
+        if choice == "auto" and shutil.which("docker") and shutil.which("podman"):
+            try:
+                engine = find("docker")
+                return engine, engine.title()
+            except EngineError:
+                pass
+        raise BackendUnavailableError(str(error)) from error
+
+
+def again(recipe: Mapping[str, Any]) -> Engine:
+    """Return the engine that another process used, from its `Engine.recipe`."""
+    if "socket" in recipe:
+        from .api import ApiEngine
+
+        return ApiEngine(str(recipe["socket"]))
+    return CommandEngine(recipe["program"], recipe["flavour"], recipe["environ"])
+
+
+def socket_address() -> str | None:
+    """Return the address of an engine's socket, as in ``DOCKER_HOST``; None if there is none."""
+    for variable in ("DOCKER_HOST", "CONTAINER_HOST"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    places = (f"{runtime}/podman/podman.sock", f"{runtime}/docker.sock")
+    for place in (*places, "/run/podman/podman.sock", "/var/run/docker.sock"):
+        path = Path(place)
+        try:
+            if path.is_socket() and os.access(path, os.W_OK):
+                return f"unix://{place}"
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from jupyter_unattended.backends.container import words
+
+
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        # Podman 4.3 and Docker 28.
+        (
+            "Error: writing blob: storing blob: write /var/tmp/x: no space left on device",
+            "no space left",
+        ),
+        (
+            "Error: initializing source docker://r.example.org/a:1: pinging container registry: Get "
+            '"https://r.example.org/v2/": dial tcp 192.0.2.1:443: connect: connection refused',
+            "cannot be reached",
+        ),
+        (
+            "Error response from daemon: pull access denied for a, repository does not exist or may"
+            " require 'docker login': denied: requested access to the resource is denied",
+            "refuses to give out the image a:1",
+        ),
+        ("Error: reading manifest 9 in r.example.org/a: manifest unknown", "has no image a:1"),
+        ("Error: a:1: image not known", "no image a:1 here"),
+        (
+            "docker: Error response from daemon: could not select device driver with capabilities",
+            "NVIDIA Container Toolkit",
+        ),
+        ("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=0", "nvidia-ctk"),
+        (
+            'Error: runc: exec failed: unable to start container process: exec: "bash": executable'
+            " file not found in $PATH: OCI runtime attempted to invoke a command",
+            "has no bash",
+        ),
+    ],
+)
+def test_what_engines_say_is_put_into_words(said: str, part: str) -> None:
+    assert part in words.plain(said, "a:1")
+
+
+def test_what_is_not_known_is_quoted() -> None:
+    said = (
+        'time="2026-01-01T00:00:00Z" level=warning msg="something else"\nError: the moon is full\n'
+    )
+    assert words.plain(said) == "the moon is full"
+    assert words.plain("") == "the engine gave no reason"
