@@ -14,7 +14,7 @@ from jupyter_unattended.backends.container import words
             "no space left",
         ),
         (
-            "Error: initializing source docker://r.example.org/a:1: pinging container registry: Get "
+            "Error: pinging container registry r.example.org: Get "
             '"https://r.example.org/v2/": dial tcp 192.0.2.1:443: connect: connection refused',
             "cannot be reached",
         ),
