@@ -148,15 +148,28 @@ class JobService:
         return submission.resubmit(self, self._discovery.find(ref), {}, secrets or {})
 
     def clone(
-        self, ref: str, *, secrets: Mapping[str, str] | None = None, **changes: Any
+        self,
+        ref: str,
+        *,
+        secrets: Mapping[str, str] | None = None,
+        force: bool = True,
+        **changes: Any,
     ) -> JobView:
         """Like `rerun`, with fields of the spec changed.
 
         ``parameters`` are merged into the job's; ``arguments`` replace its arguments and
         parameters; all others replace the field.
+
+        Parameters
+        ----------
+        force
+            Submit although preflight finds errors: the job itself was submitted all the same. A
+            form, which shows them, asks first.
         """
         from . import submission
 
+        if not force:
+            submission.refuse_errors(self.prepare_clone(ref, **changes))
         return submission.resubmit(self, self._discovery.find(ref), changes, secrets or {})
 
     # -- looking -----------------------------------------------------------------------------------
@@ -170,6 +183,11 @@ class JobService:
         rows = self.store.unfinished()
         observed = self._observer.refresh(rows)
         return [self._observer.view(observed[row.id]) for row in rows]
+
+    def count(self) -> int:
+        """Return how many jobs are known."""
+        self._discovery.ensure_index()
+        return self.store.count()
 
     def list(
         self,

@@ -187,6 +187,11 @@ class Store:
         """Return all jobs, newest first."""
         return self._select("ORDER BY created DESC, id DESC")
 
+    def count(self) -> int:
+        """Return how many jobs there are."""
+        with self._open() as database:
+            return int(database.query("SELECT count(*) FROM job")[0][0])
+
     def unfinished(self) -> list[Row]:
         """Return the jobs whose last observed state is not final."""
         return self._select(f"WHERE state IN ({_UNFINISHED}) ORDER BY created DESC, id DESC")

@@ -116,8 +116,8 @@ def _cloned(row: Row, changes: Mapping[str, Any]) -> tuple[JobSpec, Origin]:
 
 def _admit(prepared: Prepared, force: bool, secrets: Mapping[str, str]) -> dict[str, str]:
     """Return the values of the job's secrets, or raise why it cannot be submitted."""
-    if prepared.errors and not force:
-        raise PreflightError(_count(prepared.errors), prepared.findings)
+    if not force:
+        refuse_errors(prepared)
     return _secrets(prepared.spec, secrets)
 
 
@@ -234,6 +234,12 @@ def _submitted(
 def _sweep_once(workspace: Path) -> None:
     """Remove what killed submitters left in a workspace, once in the life of this process."""
     writer.sweep(workspace)
+
+
+def refuse_errors(prepared: Prepared) -> None:
+    """Raise `PreflightError` if preflight found errors."""
+    if prepared.errors:
+        raise PreflightError(_count(prepared.errors), prepared.findings)
 
 
 def _count(errors: list[preflight.Finding]) -> str:

@@ -87,7 +87,7 @@ def submit(service: JobService, root: Root, request: Mapping[str, Any]) -> JobVi
     force = request.get("force", False) is True
     job = request.get("job")
     if isinstance(job, str) and job:
-        return service.clone(job, secrets=secrets, **fields)
+        return service.clone(job, secrets=secrets, force=force, **fields)
     return service.submit(_spec(root, request, fields), force=force, secrets=secrets)
 
 

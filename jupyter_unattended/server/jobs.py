@@ -37,7 +37,8 @@ class JobsHandler(UnattendedHandler):
             states = [_state(word) for word in words] or None
             path = root.to_disk(notebook) if notebook else None
             views = service.list(states=states, notebook=path, text=text, limit=limit)
-            return {"jobs": [describe(view) for view in views], "time": time.time()}
+            jobs = [describe(view) for view in views]
+            return {"jobs": jobs, "time": time.time(), "total": service.count()}
 
         await self.answer(work)
 

@@ -38,8 +38,11 @@ export class Api {
     return this.request('GET', 'status');
   }
 
-  async jobs(): Promise<{ jobs: IJob[]; time: number }> {
-    return this.request('GET', 'jobs');
+  /** Jobs, newest first; `total` counts all there are. */
+  jobs(
+    query: { limit?: number; state?: string } = {}
+  ): Promise<{ jobs: IJob[]; time: number; total: number }> {
+    return this.request('GET', 'jobs' + encode(query));
   }
 
   job(id: string): Promise<IJobDetails> {

@@ -126,7 +126,7 @@ function JobBody(props: IBodyProps): JSX.Element {
   const [error, setError] = useState<string | null>(null);
   const [tries, setTries] = useState(0);
   const job = model.get(widget.jobId) ?? details?.job;
-  const gone = model.isLoaded && model.get(widget.jobId) === undefined && details !== null;
+  const gone = model.isComplete && model.get(widget.jobId) === undefined && details !== null;
 
   // What a change of state brings: attempts, history, what can be done now.
   useEffect(() => {

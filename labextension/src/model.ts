@@ -5,12 +5,17 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { Api } from './api';
+import { isFinal } from './states';
 import type { IJob } from './types';
 
 /** The schema of the events that the server sends when a job changes. */
 const SCHEMA_ID = 'https://schema.jupyter-unattended.org/job';
 /** Everything is read again this often, in case an event was missed. */
 const RESYNC = 30 * 1000;
+/** So many jobs are read first, and again at every resync: long lists are sent whole only once. */
+const NEWEST = 200;
+/** States that a job can leave by itself. */
+const UNFINISHED = 'queued,starting,running,pausing,paused,preempted,unknown';
 
 /** A change of one job: how it was (null: new) and how it is (null: deleted). */
 export interface IJobChange {
@@ -61,6 +66,11 @@ export class JobsModel implements IDisposable {
   /** Whether the jobs have been read at least once. */
   get isLoaded(): boolean {
     return this._isLoaded;
+  }
+
+  /** Whether all jobs have been read at least once, not only the newest. */
+  get isComplete(): boolean {
+    return this._isComplete;
   }
 
   /** Why the jobs could not be read the last time, else null. */
@@ -149,22 +159,45 @@ export class JobsModel implements IDisposable {
 
   private async _read(): Promise<void> {
     try {
-      const { jobs, time } = await this.api.jobs();
+      const { jobs, time, total } = await this.api.jobs({ limit: NEWEST });
       this._skew = time - Date.now() / 1000;
-      const found = new Map(jobs.map(job => [job.id, job]));
-      const before = this._byId;
-      this._byId = found;
       this._error = null;
-      if (this._isLoaded) {
-        this._tell(before, found);
+      if (jobs.length >= total) {
+        this._replace(jobs);
+      } else if (!this._isComplete) {
+        this._byId = byId(jobs);
+        this._isLoaded = true;
+        this._announce();
+        this._replace((await this.api.jobs()).jobs);
+      } else {
+        const older = await this.api.jobs({ state: UNFINISHED });
+        const ended = await this._endedBeyond([...jobs, ...older.jobs]);
+        const found = new Map(this._byId);
+        [...older.jobs, ...jobs, ...ended].forEach(job => found.set(job.id, job));
+        this._replace(found.size === total ? [...found.values()] : (await this.api.jobs()).jobs);
       }
-      this._isLoaded = true;
     } catch (error) {
       this._error = (error as Error).message;
       throw error;
     } finally {
       this._announce();
     }
+  }
+
+  /** Jobs that have ended since, and are too old to be among the newest. */
+  private async _endedBeyond(seen: readonly IJob[]): Promise<IJob[]> {
+    const ids = new Set(seen.map(job => job.id));
+    const missed = [...this._byId.values()].filter(job => !isFinal(job.state) && !ids.has(job.id));
+    return missed.length ? (await this.api.jobs()).jobs : [];
+  }
+
+  private _replace(jobs: readonly IJob[]): void {
+    const before = this._byId;
+    this._byId = byId(jobs);
+    if (this._isComplete) {
+      this._tell(before, this._byId);
+    }
+    this._isLoaded = this._isComplete = true;
   }
 
   private _tell(before: ReadonlyMap<string, IJob>, found: ReadonlyMap<string, IJob>): void {
@@ -185,6 +218,7 @@ export class JobsModel implements IDisposable {
   private _sorted: readonly IJob[] | null = null;
   private _skew = 0;
   private _isLoaded = false;
+  private _isComplete = false;
   private _isDisposed = false;
   private _error: string | null = null;
   private _frame = 0;
@@ -192,4 +226,8 @@ export class JobsModel implements IDisposable {
   private _poll: Poll;
   private _changed = new Signal<this, void>(this);
   private _jobChanged = new Signal<this, IJobChange>(this);
+}
+
+function byId(jobs: readonly IJob[]): Map<string, IJob> {
+  return new Map(jobs.map(job => [job.id, job]));
 }

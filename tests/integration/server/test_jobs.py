@@ -236,6 +236,23 @@ async def test_preflight_errors_stop_a_submit_unless_forced(
     assert status == 201
     assert (await ended(job["id"]))["state"] == "failed"
 
+    # A form for a clone of it shows the same, and asks again.
+    _, form = await ask("GET", "form", job=job["id"])
+    assert form["findings"][0]["code"] == "undefined-name"
+    status, answer = await ask("POST", "jobs", {"job": job["id"], "data": {}})
+    assert status == 400
+    assert answer["findings"][0]["cell"] == 0
+    assert (await ask("POST", "jobs", {"job": job["id"], "data": {}, "force": True}))[0] == 201
+
+
+async def test_a_long_list_is_sent_in_part(ask: Ask, notebook: Any) -> None:
+    path = notebook("1")
+    for name in ("a", "b", "c"):
+        await ask("POST", "jobs", {"notebook": path, "data": {"name": name}})
+    _, answer = await ask("GET", "jobs", limit=2)
+    assert [job["name"] for job in answer["jobs"]] == ["c", "b"]
+    assert answer["total"] == 3
+
 
 async def test_requests_that_are_wrong(ask: Ask, jp_fetch: Any) -> None:
     assert (await ask("GET", "jobs/nothing"))[0] == 404
