@@ -21,6 +21,7 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 #: Public name -> module that has it.
 _LAZY = {
     "Checkpoint": ".runtime.checkpoint",
+    "keras_callback": ".runtime.keras_callback",
     "resumable": ".runtime.resumable",
     "Job": ".job",
     "jobs": ".job",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .job import Job, jobs, submit
     from .runtime.api import on_stop, progress, report, stop_requested
     from .runtime.checkpoint import Checkpoint
+    from .runtime.keras_callback import keras_callback
     from .runtime.resumable import resumable
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Job",
     "__version__",
     "jobs",
+    "keras_callback",
     "on_stop",
     "progress",
     "report",

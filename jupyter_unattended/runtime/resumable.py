@@ -87,7 +87,7 @@ class _Scope(threading.local):
     """The loops that run now in this thread, outermost first, and how many there were."""
 
     def __init__(self) -> None:
-        self.stack: list[_Loop] = []
+        self.stack: list[Loop] = []
         self.counts: dict[str, int] = {}
         self.context = ""
 
@@ -140,13 +140,13 @@ class Resumable(Generic[T]):
 
     def _run(self, link: Link) -> Iterator[T]:
         total = len(self._iterable) if isinstance(self._iterable, Sized) else None
-        loop = _Loop(link, self._objects, total, self._keep)
+        loop = Loop(link, self._objects, total, self._keep)
         loop.resume()
         items = self._remaining(loop)
         clock, stop_requested = time.monotonic, link.stop_requested
         begun = saved_at = clock()
         tick = begun + min(_TICK, self._seconds)
-        _scope.stack.append(loop)
+        loop.enter()
         cooperated = link.cooperate(True)
         try:
             for item in items:
@@ -168,13 +168,11 @@ class Resumable(Generic[T]):
         finally:
             link.cooperate(cooperated)
             loop.settle()
-            _scope.stack[:] = [other for other in _scope.stack if other is not loop]
+            loop.leave()
         loop.report()
-        # An inner loop's end is saved with the loop around it.
-        if (not _scope.stack and clock() - begun >= _WORTH_SAVING) or loop.resumed:
-            loop.save(now=True)
+        loop.save_end(clock() - begun)
 
-    def _remaining(self, loop: _Loop) -> Iterator[T]:
+    def _remaining(self, loop: Loop) -> Iterator[T]:
         items: Iterator[T]
         if isinstance(self._iterable, (range, list, tuple)):
             items = iter(self._iterable[loop.steps :] if loop.steps else self._iterable)
@@ -187,7 +185,7 @@ class Resumable(Generic[T]):
         return items
 
 
-class _Loop:
+class Loop:
     """One running loop and its checkpoints."""
 
     def __init__(self, link: Link, objects: dict[str, Any], total: int | None, keep: int) -> None:
@@ -207,6 +205,14 @@ class _Loop:
         self._seconds = 0.0
         self._failed = False
         self._writer: threading.Thread | None = None
+
+    def enter(self) -> None:
+        """Be the loop around those that begin from now on."""
+        _scope.stack.append(self)
+
+    def leave(self) -> None:
+        """Be it no longer."""
+        _scope.stack[:] = [other for other in _scope.stack if other is not self]
 
     # --- resuming ----------------------------------------------------------------------------
 
@@ -286,6 +292,12 @@ class _Loop:
                 self._writer.start()
         except Exception as error:
             self._refuse(error)
+
+    def save_end(self, seconds: float) -> None:
+        """Save after the last step, where that is worth it after so many seconds."""
+        # An inner loop's end is saved with the loop around it.
+        if (not _scope.stack and seconds >= _WORTH_SAVING) or self.resumed:
+            self.save(now=True)
 
     def _write(self, captured: Captured, meta: dict[str, Any], begun: float, held: float) -> None:
         try:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ _HARMLESS_PROCESSES = (
     b"multiprocessing.forkserver",
     b"jupyter_unattended.runtime.snapshot_verify",
 )
+#: How long a thread may take to be idle after it has told its result.
+_BREATH = 0.05
 
 
 def going_on() -> str | None:
@@ -45,11 +48,38 @@ def _thread() -> str | None:
             or not thread.is_alive()
             or thread.name.startswith(_HARMLESS_THREADS)
             or type(thread).__name__ in _HARMLESS_CLASSES
-            or (isinstance(thread, threading._DummyThread))
+            or isinstance(thread, threading._DummyThread)
+            or _runs_loop_of_magics(thread)
+            or _waits_for_coroutines(thread)
         )
         if not harmless:
             return f"a thread ({thread.name}) is running"
     return None
+
+
+def _runs_loop_of_magics(thread: threading.Thread) -> bool:
+    """Return whether this is what ``%%bash`` and the like leave running for the next of them."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    manager = getattr(shell, "magics_manager", None)
+    magics = manager.registry.get("ScriptMagics") if manager is not None else None
+    loop = getattr(magics, "event_loop", None)
+    return loop is not None and getattr(getattr(thread, "_target", None), "__self__", None) is loop
+
+
+def _waits_for_coroutines(thread: threading.Thread) -> bool:
+    """Return whether this is what ``asyncio.to_thread`` left, and it has nothing to do."""
+    loop = _current_loop()
+    executor: Any = getattr(loop, "_default_executor", None)
+    if executor is None or thread not in getattr(executor, "_threads", ()):
+        return False
+    idle = getattr(executor, "_idle_semaphore", None)
+    deadline = time.monotonic() + _BREATH  # it tells the result first, and then that it is idle
+    while idle is not None and time.monotonic() < deadline:
+        if idle._value >= len(executor._threads):
+            return True
+        time.sleep(0.001)
+    return False
 
 
 def children() -> list[int]:
@@ -88,15 +118,20 @@ def _process() -> str | None:
 
 
 def _task() -> str | None:
-    asyncio: Any = sys.modules.get("asyncio")
-    loop = None
-    if asyncio is not None:
-        with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
-            warnings.simplefilter("ignore")
-            loop = asyncio.get_event_loop()
+    loop = _current_loop()
     if loop is None or loop.is_closed():
         return None
-    for task in asyncio.all_tasks(loop):
+    for task in sys.modules["asyncio"].all_tasks(loop):
         if not task.done():
             return f"a task ({task.get_name()}) is waiting"
+    return None
+
+
+def _current_loop() -> Any:
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
+        warnings.simplefilter("ignore")
+        return asyncio.get_event_loop()
     return None

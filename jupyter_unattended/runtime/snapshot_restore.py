@@ -20,8 +20,10 @@ from .snapshot_functions import find_module
 from .snapshot_pickle import NamespaceUnpickler
 from .snapshot_save import SERIES
 
-#: Restoring that killed the process so often is not tried again.
-_TRIES = 2
+#: Restoring that ended the process so often is not tried again …
+_CRASHES = 2
+#: … nor one that never ended, when somebody else may have killed the process.
+_TRIES = 5
 
 
 class Restorer:
@@ -70,7 +72,8 @@ class Restorer:
         before = dict(namespace)
         process = _Process()
         try:
-            with self._marked(manifest):
+            # Libraries ask for the shell when they are imported, and it is there only in cells.
+            with self._marked(manifest), run.shell.builtin_trap:
                 self._restore(manifest, namespace)
         except Exception as error:
             namespace.clear()
@@ -113,20 +116,33 @@ class Restorer:
     def _marked(self, manifest: Manifest) -> Iterator[None]:
         """Leave a mark while restoring, since a crash of the interpreter leaves nothing else."""
         mark = self._store.root / "restoring"
-        tries = _tries(mark, manifest.name)
-        if tries >= _TRIES:
-            raise CheckpointError(f"it ended the process {tries} times while it was loaded")
-        mark.write_text(f"{manifest.name} {tries + 1}\n")
+        attempts = _marks(mark, manifest.name)
+        crashes = sum(self._ended_by_itself(attempt) for attempt in attempts)
+        for tries, most in ((crashes, _CRASHES), (len(attempts), _TRIES)):
+            if tries >= most:
+                raise CheckpointError(f"it ended the process {tries} times while it was loaded")
+        mark.write_text(" ".join([manifest.name, *attempts, str(self._run.attempt)]) + "\n")
         yield
         mark.unlink(missing_ok=True)
 
+    def _ended_by_itself(self, attempt: str) -> bool:
+        """Return whether start.sh outlived the process: preemption would have killed both."""
+        if self._run.job_directory is None:
+            return True
+        try:
+            code = (self._run.job_directory / "attempts" / attempt / "exit").read_text().split()
+        except OSError:
+            return False
+        return bool(code)
 
-def _tries(mark: Path, name: str) -> int:
+
+def _marks(mark: Path, name: str) -> list[str]:
+    """Return the attempts that began to restore snapshot `name` and did not come to its end."""
     try:
-        marked, _, tries = mark.read_text().strip().partition(" ")
-        return int(tries) if marked == name else 0
+        marked, *attempts = mark.read_text().split()
     except (OSError, ValueError):
-        return 0
+        return []
+    return attempts if marked == name else []
 
 
 def import_modules(names: list[str]) -> None:

@@ -52,14 +52,21 @@ def _shown(job: Job) -> str:
     return _VARIES.sub("", json.dumps(shown(job)))
 
 
-def _kill_after(seconds: float, number: int) -> Callable[[Any], int | None]:
-    """Send a signal after a while, if the attempt still runs: SIGTERM to start.sh alone."""
+def _kill_after(job: Job, begun: int, seconds: float, number: int) -> Callable[[Any], int | None]:
+    """Send a signal after a while, if the attempt still runs: SIGTERM to start.sh alone.
+
+    The time counts from the moment at which an attempt `begun` begins its first cell, or from the
+    start of start.sh if that is 0.
+    """
 
     def kill(process: Any) -> int | None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (60 if begun else seconds)
+        waiting = bool(begun)
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 return None
+            if waiting and any(line["attempt"] == begun for line in job.events("started")):
+                waiting, deadline = False, time.monotonic() + seconds
             time.sleep(0.01)
         if number == signal.SIGKILL:
             kill_group(process, number)
@@ -91,13 +98,17 @@ def test_kills_at_random_moments(tmp_path: Path, name: str) -> None:
     begun = time.monotonic()
     assert reference.run(timeout=120) == 0, reference.log()
     seconds = time.monotonic() - begun
+    # Without the first cell, which imports; an attempt that goes on has done that before.
+    work = reference.events("finished")[0]["t"] - reference.events("cell_finished")[0]["t"]
     done, rounds, resumed = 0, 0, 0
     while done < _KILLS:
         rounds += 1
         job = spec(_job(tmp_path / f"round-{rounds}", name), checkpoint_interval=0)
         for number in range(1, _MOST + 2):
             sent = chance.choice([signal.SIGKILL, signal.SIGTERM])
-            kill = _kill_after(chance.uniform(0.1, 1.0) * seconds, sent)
+            kill = _kill_after(job, 0, chance.uniform(0.1, 1.0) * seconds, sent)
+            if chance.random() < 0.5:
+                kill = _kill_after(job, number, chance.uniform(0.0, 1.0) * work, sent)
             leave = number > _MOST or done >= _KILLS
             code, sent_now = attempt(job, (lambda _process: None) if leave else kill)
             done += sent_now is not None

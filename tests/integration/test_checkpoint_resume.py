@@ -109,6 +109,20 @@ def test_stopped_in_a_cell_it_saves_nothing_half_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "cell",
+    ["%%bash\necho said", "import asyncio\nawait asyncio.to_thread(print, 'said')"],
+    ids=["magic", "asyncio"],
+)
+def test_idle_threads_of_libraries_are_no_reason_not_to_save(tmp_path: Path, cell: str) -> None:
+    last = "import threading; print(len(threading.enumerate()) > 1)"
+    job = spec(Job(tmp_path, cell, last), checkpoint_interval=0)
+    assert job.run() == 0, job.log()
+    assert job.text(0) == "said\n"
+    assert job.text(1) == "True\n"
+    assert job.events("checkpoint")[0]["saved"]["covers"] == 0
+
+
+@pytest.mark.parametrize(
     ("cells", "why", "variable"),
     [
         (["import socket; conn = socket.socket()", "print(conn.family)"], "a socket", "conn"),
@@ -122,13 +136,20 @@ def test_stopped_in_a_cell_it_saves_nothing_half_done(tmp_path: Path) -> None:
         ),
         (["import subprocess; p = subprocess.Popen(['sleep', '3'])", "p.wait()"], "a child", None),
         (
+            ["import asyncio, time\nf = asyncio.get_running_loop().run_in_executor("
+             "None, time.sleep, 3)\nawait asyncio.sleep(0)", "await f"],
+            "a thread",
+            None,
+        ),
+        (["%%bash --bg --proc p\nsleep 3", "1"], "running", None),
+        (
             ["import asyncio\nt = asyncio.create_task(asyncio.sleep(3))", "await t"],
             "a task",
             None,
         ),
         (["1 + 1", "_ + 1"], "uses _", None),
     ],
-    ids=["socket", "file", "generator", "thread", "process", "task", "history"],
+    ids=["socket", "file", "generator", "thread", "process", "executor", "script", "task", "_"],
 )  # fmt: skip
 def test_what_cannot_be_saved_is_said_before_the_stop(
     tmp_path: Path, cells: list[str], why: str, variable: str | None
@@ -249,6 +270,39 @@ def test_a_snapshot_that_kills_the_process_is_given_up(tmp_path: Path) -> None:
         assert job.run(env={"ARM": "1"}) not in (0, 75)
     assert job.run(env={"ARM": "1"}) == 0, job.log(4)
     assert "it ended the process 2 times while it was loaded" in job.log(4)
+
+
+def test_kills_while_restoring_are_no_reason_to_give_a_snapshot_up(tmp_path: Path) -> None:
+    cells = [
+        "import os, time\nclass Slow:\n    def __reduce__(self): return make, ()\n"
+        "def make():\n    if os.environ.get('ARM'):\n"
+        "        print('restoring', flush=True); time.sleep(60)\n    return Slow()\n"
+        "x = Slow()",
+        ONCE + STOP,
+        "print('end')",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    for number in (2, 3, 4):
+        process = job.start(env={"ARM": "1"}, start_new_session=True)
+        assert kill_after_lines(job, number, "restoring", 1, signal.SIGKILL)(process)
+        process.wait()
+    assert job.run() == 0, job.log(5)
+    assert [line["attempt"] for line in job.events("resumed")] == [5]
+
+
+def test_libraries_are_imported_as_in_a_cell(tmp_path: Path) -> None:
+    """pandas asks for the shell to know where it is, and shows wide frames otherwise."""
+    cells = [
+        "import os, pandas as pd; print(pd.options.display.max_columns)",
+        ONCE + STOP,
+        "print(pd.options.display.max_columns)",
+    ]
+    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
+    assert job.run() == 75
+    assert job.run() == 0, job.log(2)
+    assert len(job.events("resumed")) == 1
+    assert job.text(2) == job.text(0)
 
 
 def test_state_of_the_users_own_modules(tmp_path: Path) -> None:
