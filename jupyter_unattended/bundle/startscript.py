@@ -73,7 +73,14 @@ exit "$code"
 
 _REQUIREMENTS = """\
 if ! "$python" -m jupyter_unattended.runtime.requirements_met {file} 2>/dev/null; then
-  run "$python" -m pip install --disable-pip-version-check --no-input -r {file}
+  if "$python" -c 'import pip' 2>/dev/null; then
+    run "$python" -m pip install --disable-pip-version-check --no-input -r {file}
+  elif command -v uv >/dev/null; then  # what uv made has no pip
+    run uv pip install --python "$python" -r {file}
+  else
+    echo "requirements.txt is not satisfied and $python has no pip to install it with" >&2
+    exit 1
+  fi
   if [[ -n $stopped ]]; then exit 75; fi
   if ((code != 0)); then exit "$code"; fi
 fi

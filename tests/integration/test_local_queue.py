@@ -14,7 +14,7 @@ import pytest
 from jupyter_unattended.backends.local.queue import queue_file, secrets_file
 from jupyter_unattended.errors import ConflictError, SpecError, StoreError, UnsupportedError
 from jupyter_unattended.jobs.service import JobService
-from jupyter_unattended.jobs.states import State
+from jupyter_unattended.jobs.states import FINAL, State
 
 from .local_jobs import LocalJobs, until
 
@@ -155,7 +155,7 @@ def test_pause_and_resume(local: LocalJobs) -> None:
     local.says(job, "attempt 1")
     assert local.service.pause(job.id).state in (State.PAUSING, State.PAUSED)
     paused = local.until(job, State.PAUSED)
-    assert (paused.exit_code, paused.reason) == (75, "")
+    assert (paused.exit_code, paused.reason) == (None, "")  # it has not ended
     assert local.processes(job) == []
     with pytest.raises(ConflictError, match="paused already"):
         local.service.pause(job.id)
@@ -197,11 +197,37 @@ def test_who_ignores_sigterm_is_killed_after_the_grace_period(local: LocalJobs) 
     assert local.processes(job) == []
 
 
-def test_a_job_that_reaches_its_end_while_being_paused_has_succeeded(local: LocalJobs) -> None:
-    # Ours cannot tell for a script that was signalled; a notebook's own word can (see there).
-    job = local.running(local.submit("trap '' TERM; sleep 0.5; exit 4"))
-    local.service.pause(job.id)
-    assert local.until(job, State.PAUSED, *[State.FAILED]).exit_code in (4, 75)
+def test_a_notebook_that_reaches_its_end_while_being_paused_has_succeeded(
+    local: LocalJobs,
+) -> None:
+    spec = local.spec("")
+    (spec.notebook.parent / "start.sh").unlink()
+    node = json.loads(spec.notebook.read_text())
+    node["cells"][0]["source"] = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('ready', flush=True)\n"
+        "while not pathlib.Path('go').exists(): time.sleep(0.02)"
+    )
+    spec.notebook.write_text(json.dumps(node))
+    job = local.service.submit(spec.model_copy(update={"grace_period": 60}))
+    local.says(job, "ready")
+    assert local.service.pause(job.id).state is State.PAUSING
+    (spec.notebook.parent / "go").touch()
+    end = local.until(job, *FINAL, State.PAUSED)
+    assert (end.state, end.exit_code, end.attempt) == (State.SUCCEEDED, 0, 1)
+
+
+def test_a_script_that_goes_on_while_being_paused_is_run_again(local: LocalJobs) -> None:
+    # Whether it reached its end, only a notebook's runtime can tell.
+    script = "trap '' TERM; echo ready; until [[ -e go ]]; do sleep 0.05; done; exit 4"
+    spec = local.spec(script, grace_period=60)
+    job = local.service.submit(spec)
+    local.says(job, "ready")
+    assert local.service.pause(job.id).state is State.PAUSING
+    (spec.notebook.parent / "go").touch()
+    assert local.until(job, *FINAL, State.PAUSED).state is State.PAUSED
+    assert [attempt.exit_code for attempt in local.service.attempts(job.id)] == [75]
 
 
 def test_time_limit(local: LocalJobs) -> None:

@@ -296,6 +296,46 @@ def test_the_script_beside_the_notebook(tmp_path: Path, kind: str) -> None:
         assert (workspace / "-my file.output.ipynb").exists()
 
 
+@pytest.mark.parametrize("has_uv", [True, False])
+@pytest.mark.parametrize("in_job", [True, False])
+def test_an_environment_without_pip_is_left_to_uv(
+    tmp_path: Path, in_job: bool, has_uv: bool
+) -> None:
+    bare, tools = tmp_path / "bare", tmp_path / "tools"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    tools.mkdir()
+    for name in ("bash", "cat", "env", "mkdir", "mv", "rm", "sleep", "stat", "tail", "uname"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    if has_uv:  # what it would install is of no interest here, but that it is asked, and for whom
+        (tools / "uv").write_text('#!/usr/bin/env bash\necho "uv was asked: $*"\nexit 9\n')
+        (tools / "uv").chmod(0o755)
+    python, environment = bare / "bin" / "python", {"PATH": str(tools)}
+    if in_job:
+        job = Job(tmp_path, "1", requirements="no-such-package==1\n", python=str(python))
+        code, said = job.run(env=environment), job.log()
+        requirements = str(job.root / "requirements.txt")
+    else:
+        requirements = "./requirements.txt"
+        (tmp_path / "requirements.txt").write_text("no-such-package==1\n")
+        (tmp_path / "start.sh").write_text(
+            startscript.render_beside(target="t.py", kind="script", python=str(python))
+        )
+        done = subprocess.run(
+            ["bash", tmp_path / "start.sh"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=clean_environment(environment),
+        )
+        code, said = done.returncode, done.stdout + done.stderr
+    if has_uv:
+        assert f"uv was asked: pip install --python {python} -r {requirements}\n" in said
+        assert code == (1 if in_job else 9)
+    else:
+        assert f"requirements.txt is not satisfied and {python} has no pip" in said
+        assert code == 1
+
+
 @pytest.mark.parametrize("handler", ["", "signal.signal(15, lambda *_: sys.exit(0))\n"])
 def test_the_script_beside_the_notebook_is_stopped_with_75(tmp_path: Path, handler: str) -> None:
     code = f"import sys, signal, time\n{handler}print('ready', flush=True)\ntime.sleep(60)"
