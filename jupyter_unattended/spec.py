@@ -205,11 +205,15 @@ class JobSpec(BaseModel):
             raise SpecError(describe(error)) from error
 
 
-def describe(error: ValidationError) -> str:
-    """One line of plain words for a pydantic error: the first problem, and how many more."""
+def describe(error: ValidationError, *, in_file: bool = False) -> str:
+    """One line of plain words for a pydantic error: the first problem, and how many more.
+
+    Fields are named as options of the command line or, `in_file`, as keys.
+    """
     problems = error.errors(include_url=False)
     first = problems[0]
-    where = ".".join(str(part) for part in first["loc"]).replace("_", "-") or "job"
+    where = ".".join(str(part) for part in first["loc"]) or "job"
+    where = where if in_file else where.replace("_", "-")
     others = len(problems) - 1
     more = f" (and {others} more problem{'s' if others > 1 else ''})" if others else ""
     return f"{where}: {_in_words(first)}{more}"

@@ -29,6 +29,7 @@ class Chain:
         metrics: list[dict[str, Any]] | None = None,
         log: str = "",
         starts: bool = True,
+        ends: str = "75",
     ) -> str:
         """Add a link in which `events` happened; return ``moved`` or ``stuck``."""
         self.number += 1
@@ -40,7 +41,7 @@ class Chain:
         for name, lines in (("journal", events), ("metrics", metrics or [])):
             with (self.root / f"{name}.jsonl").open("a") as file:
                 file.writelines(json.dumps(line) + "\n" for line in lines)
-        self._bash("close_link 75 10")
+        self._bash(f"close_link {ends} 10")
         return self._end().split()[5]
 
     def stuck(self) -> int:
@@ -163,3 +164,8 @@ def test_a_link_that_never_reached_start_sh_has_the_last_words_of_the_one_before
 
 def test_a_start_script_of_ones_own_is_given_the_benefit_of_the_doubt(chain: Chain) -> None:
     assert [chain.link(log="up\n") for _ in range(4)] == ["moved"] * 4
+
+
+def test_links_that_a_person_paused_are_not_held_against_it(chain: Chain) -> None:
+    assert [chain.link(STARTED, ends="75p") for _ in range(4)] == ["moved"] * 4
+    assert [chain.link(STARTED, ends="75o") for _ in range(2)] == ["stuck"] * 2

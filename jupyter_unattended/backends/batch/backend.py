@@ -274,7 +274,7 @@ class BatchBackend(ABC):
         unclear: dict[str, tuple[JobRef, list[str]]] = {}
         for job in jobs:
             ids = BatchFiles.of(job.paths).read_ids() or [job.handle]
-            entries = _of(job, known, ids)
+            entries = entries_of(job, known, ids)
             seen = observe(job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned())
             if seen is not None:
                 observed[job.job_id] = seen
@@ -284,7 +284,7 @@ class BatchBackend(ABC):
             wanted = [one for _, ids in unclear.values() for one in ids if one]
             finished = self.ask_accounting(wanted) if wanted else {}
             for job_id, (job, ids) in unclear.items():
-                entries = _of(job, finished, ids)
+                entries = entries_of(job, finished, ids)
                 seen = observe(
                     job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned()
                 )
@@ -377,7 +377,7 @@ class BatchBackend(ABC):
         """Return what the scheduler has of a job right now."""
         self.status.forget()
         known = {row["id"]: Seen.of(row) for row in self.status.rows()}
-        return _of(job, known, BatchFiles.of(job.paths).read_ids() or [job.handle])
+        return entries_of(job, known, BatchFiles.of(job.paths).read_ids() or [job.handle])
 
     def _limit_of(self, queue: str | None) -> float | None:
         """Return a queue's limit, asked once a minute; None where nobody can be asked."""
@@ -404,7 +404,7 @@ class BatchBackend(ABC):
         return self.order(Bundle(JobSpec.checked(**record["spec"]), job.paths))
 
 
-def _of(job: JobRef, known: Mapping[str, Seen], ids: Sequence[str]) -> list[Seen]:
+def entries_of(job: JobRef, known: Mapping[str, Seen], ids: Sequence[str]) -> list[Seen]:
     """Return the entries of a job, but none of another one that was given its id."""
     entries = [known[one] for one in ids if one in known]
     return [entry for entry in entries if entry.job in ("", job.job_id)]

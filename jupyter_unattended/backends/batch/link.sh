@@ -59,6 +59,7 @@ close_link() {
   # What is no notebook, but a start.sh of the user's own, is given the benefit of the doubt.
   grep -q '"event": *"started"' "$job_dir/journal.jsonl" 2>/dev/null || word=moved
   [[ -n $said && $said != "$words" ]] && word=moved
+  [[ $1 == 75p ]] && word=moved  # a person who pauses a job does not doubt it
   awk -v b="$before" -v a="$after" 'BEGIN { split(b, x); n = split(a, y)
     for (i = 1; i <= n; i++) if (y[i] + 0 > x[i] + 0) exit 0; exit 1 }' && word=moved
   printf 'end %s %s %s %s %s %s\n' "$number" "$(now)" "$2" "$1" "$word" "$words" >>"$batch/links"
@@ -195,6 +196,7 @@ run_link() {
   began=$(($(now) - began))
   ((began - ran < 15)) && ran=$began
   [[ $code == 75 && $stopping == outside ]] && word=75o
+  [[ $code == 75 && $stopping == request ]] && word=75p
   close_link "$word" "$ran"
   decide "$code"
 }

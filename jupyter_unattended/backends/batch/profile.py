@@ -138,7 +138,7 @@ def load(scheduler: str) -> Profile:
         try:
             Profile.model_validate(table)
         except ValidationError as error:
-            raise SpecError(f"{path}: [{scheduler}] {describe(error)}") from error
+            raise SpecError(f"{path}: [{scheduler}] {describe(error, in_file=True)}") from error
         sources.append(str(path))
         queues = {**merged.get("queues", {}), **table.get("queues", {})}
         merged = {**merged, **table, "queues": queues}

@@ -107,7 +107,8 @@ class Status:
             temporary.write_text(json.dumps(word))
             temporary.replace(self._file)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def _clock(at: float) -> str:

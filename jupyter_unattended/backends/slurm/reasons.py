@@ -39,9 +39,11 @@ _WAITING = {
 
 _LIMIT_OF = {"Assoc": "the account's", "QOS": "the quality of service's", "User": "your"}
 _OF_WHAT = {
-    "GRES": "GPUs", "Cpu": "CPUs", "CPU": "CPUs", "Mem": "memory", "Node": "nodes",
+    "GRESMin": "GPU minutes", "CPUMin": "CPU minutes",
+    "CpuMin": "CPU minutes", "GRES": "GPUs", "Cpu": "CPUs", "CPU": "CPUs", "Mem": "memory",
+    "Node": "nodes",
     "Job": "jobs", "Submit": "submitted jobs", "Wall": "running time", "Billing": "budget",
-    "Time": "running time", "Min": "budget of CPU minutes", "Runs": "running jobs",
+    "Time": "running time", "Runs": "running jobs",
 }  # fmt: skip
 
 
@@ -59,7 +61,8 @@ def why_waiting(reason: str) -> str:
         return _WAITING[base]
     found = re.match(r"(Assoc|QOS|User)\w*?(Limit)?$", reason)
     if found and ("Grp" in reason or "Max" in reason or "Min" in reason or found[2]):
-        what = next((words for key, words in _OF_WHAT.items() if key in reason), "resources")
+        limited = re.sub(r"Per(Job|User|Node|Account)", "", reason)
+        what = next((words for key, words in _OF_WHAT.items() if key in limited), "resources")
         return f"over {_LIMIT_OF[found[1]]} limit on {what} ({reason})"
     return reason.replace("_", " ")
 
