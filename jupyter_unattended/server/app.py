@@ -16,8 +16,10 @@ from ..jobs.service import JobService
 from . import files, forms, jobs, logs, status
 from .base import PREFIX
 from .root import Root
+from .tasks import Context
 from .view import Describe
 from .watcher import SCHEMA_ID, Watcher
+from .workers import Workers
 
 
 class UnattendedApp(ExtensionApp):
@@ -37,8 +39,10 @@ class UnattendedApp(ExtensionApp):
         help="Seconds between two looks at the jobs while a browser is open. Each look asks every "
         "backend that has unfinished jobs once.",
     ).tag(config=True)
-    workers = Integer(
-        2, help="How many notebooks are read, checked and submitted at the same time."
+    worker_processes = Integer(
+        1,
+        help="How many notebooks are read, checked and submitted at the same time, each by a "
+        "process of its own that ends after ten idle minutes. 0: this process does it.",
     ).tag(config=True)
 
     @cached_property
@@ -57,9 +61,9 @@ class UnattendedApp(ExtensionApp):
         return Describe(self.root)
 
     @cached_property
-    def heavy(self) -> ThreadPoolExecutor:
-        """Threads for reading, checking and submitting notebooks."""
-        return ThreadPoolExecutor(max(1, self.workers), "unattended-heavy")
+    def workers(self) -> Workers:
+        """Processes for reading, checking and submitting notebooks."""
+        return Workers(self.worker_processes, Context(self.service.state_dir, self.root))
 
     @cached_property
     def quick(self) -> ThreadPoolExecutor:
@@ -101,5 +105,5 @@ class UnattendedApp(ExtensionApp):
     async def stop_extension(self) -> None:
         """End with the server."""
         await self.watcher.stop()
-        for pool in (self.heavy, self.quick):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.workers.close()
+        self.quick.shutdown(wait=False, cancel_futures=True)

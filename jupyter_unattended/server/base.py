@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.web import HTTPError
 
-from ..errors import InvalidInputError, PreflightError, UnattendedError
+from ..errors import PreflightError, UnattendedError
+from .tasks import UnforeseenError, encode, finding_dict
 
 if TYPE_CHECKING:
     from ..jobs.service import JobService
@@ -30,7 +31,8 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
     """Base of all handlers.
 
     A subclass's method is decorated with ``@authenticated`` and ``@authorized`` and consists of one
-    ``await self.answer(function)``: the function runs in a thread, so that no request ever holds up
+    ``await self.answer(function)``: the function runs in a thread (or in another process,
+    ``answer_task``), so that no request ever holds up
     the event loop, and what it raises becomes JSON with a message for a person.
     """
 
@@ -56,9 +58,7 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
         """Run `function` in a thread for quick work and return what it returns."""
         return await asyncio.get_running_loop().run_in_executor(self.app.quick, function)
 
-    async def answer(
-        self, function: Callable[[], Any], *, status: int = 200, heavy: bool = False
-    ) -> None:
+    async def answer(self, function: Callable[[], Any], *, status: int = 200) -> None:
         """Answer with what `function` returns, as JSON.
 
         Parameters
@@ -68,15 +68,19 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
             empty answer.
         status
             The status where all is well.
-        heavy
-            Whether this takes long (reading and checking a notebook, writing a job directory): such
-            work has threads of its own, so that it never delays looking at jobs.
         """
-        pool = self.app.heavy if heavy else self.app.quick
+        await self._answer(self.in_thread(lambda: encode(function())), status)
+
+    async def answer_task(
+        self, task: Callable[..., Any], *arguments: Any, status: int = 200
+    ) -> None:
+        """Answer with what a task of the module ``tasks`` returns; it runs in another process."""
+        self.app.watcher.somebody_looks()
+        await self._answer(self.app.workers.run(task, *arguments), status)
+
+    async def _answer(self, work: Awaitable[bytes | None], status: int) -> None:
         try:
-            result = await asyncio.get_running_loop().run_in_executor(
-                pool, lambda: encode(function())
-            )
+            result = await work
         except UnattendedError as error:
             self.refuse(error)
             return
@@ -85,10 +89,11 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
         except Exception as error:
             self.log.exception("%s %s", self.request.method, self.request.path)
             self.set_status(500)
+            kind = "" if isinstance(error, UnforeseenError) else f"{type(error).__name__}: "
             self.finish(
                 {
-                    "message": f"This went wrong in a way nobody foresaw ({type(error).__name__}: "
-                    f"{error}); the server's log has the details.",
+                    "message": f"This went wrong in a way nobody foresaw ({kind}{error}); the "
+                    "server's log has the details.",
                     "error": type(error).__name__,
                 }
             )
@@ -132,31 +137,3 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
         message = getattr(error, "log_message", None) or self._reason
         self.set_header("Content-Type", "application/json")
         self.finish({"message": str(message), "error": type(error).__name__})
-
-
-def finding_dict(finding: Any) -> dict[str, Any]:
-    """Return a preflight finding as plain data."""
-    return {
-        name: getattr(finding, name)
-        for name in ("code", "severity", "cell", "line", "message", "fix")
-    }
-
-
-def encode(result: Any) -> bytes | None:
-    """Return JSON; done in the worker thread, because a long list takes a while."""
-    if result is None or isinstance(result, bytes):
-        return result
-    return json.dumps(result, ensure_ascii=False).encode()
-
-
-def required(body: dict[str, Any], name: str, kind: type[T]) -> T:
-    """Return a field of the request's body, or say that it is missing or of the wrong type."""
-    value = body.get(name)
-    if not isinstance(value, kind):
-        raise InvalidInputError(
-            f"{name}: expected {_KINDS.get(kind, kind.__name__)} in the request."
-        )
-    return value
-
-
-_KINDS: dict[type, str] = {str: "a text", dict: "an object", bool: "true or false", int: "a number"}

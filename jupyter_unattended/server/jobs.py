@@ -13,8 +13,8 @@ from ..errors import InvalidInputError
 from ..jobs.service import JobService
 from ..jobs.states import State
 from ..jobs.view import JobView
+from . import tasks
 from .base import UnattendedHandler
-from .forms import submit
 
 #: Job ids, and whatever else `JobService.get` understands that is safe in a path.
 JOB = r"/jobs/(?P<ref>[^/]+)"
@@ -46,8 +46,7 @@ class JobsHandler(UnattendedHandler):
     @authorized
     async def post(self) -> None:
         """Submit a job, or with ``job`` a clone of one, from a form's values."""
-        body, service, root, describe = self.body(), self.service, self.root, self.app.describe
-        await self.answer(lambda: describe(submit(service, root, body)), status=201, heavy=True)
+        await self.answer_task(tasks.submit, self.body(), status=201)
         self.app.watcher.soon()
 
 
@@ -118,12 +117,11 @@ class ActionHandler(UnattendedHandler):
             "pause": service.pause,
             "resume": service.resume,
             "cancel": service.cancel,
-            "rerun": service.rerun,
         }
-        is_new = action == "rerun"
-        await self.answer(
-            lambda: describe(actions[action](ref)), status=201 if is_new else 200, heavy=is_new
-        )
+        if action == "rerun":
+            await self.answer_task(tasks.rerun, ref, status=201)
+        else:
+            await self.answer(lambda: describe(actions[action](ref)))
         self.app.watcher.soon()
 
 
