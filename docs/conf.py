@@ -10,6 +10,8 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 from jupyter_unattended import __version__
+from jupyter_unattended.backends import registry
+from jupyter_unattended.options import job_options
 from jupyter_unattended.request import RequestCommand
 from jupyter_unattended.spec import JobSpec
 
@@ -83,8 +85,31 @@ class _JobFields(Directive):
         return found.children
 
 
+class _BackendOptions(Directive):
+    """The options that each backend adds to those of every submit, from the models themselves."""
+
+    def run(self) -> list[nodes.Node]:
+        lines: list[str] = []
+        for name in registry.names():
+            own = [option for option in job_options(name) if option.backend == name]
+            lines += [f".. rubric:: {name}", "", f"``--backend {name}``" if own else "None.", ""]
+            for option in own:
+                value = "|".join(option.choices or ()) or option.metavar or ""
+                default = f" Default: {option.default}." if option.default else ""
+                field = "" if option.flag[2:].replace("-", "_") == option.field else option.field
+                known = f" In Python: ``{field}``." if field else ""
+                flag = (
+                    f"``{option.flag} {value}``" if option.kind != "flag" else f"``{option.flag}``"
+                )
+                lines += [flag, f"   {option.help}{default}{known}", ""]
+        found = nodes.Element()
+        self.state.nested_parse(StringList(lines, source="backends"), self.content_offset, found)
+        return found.children
+
+
 def setup(app: Any) -> None:
     """Connect the above (called by Sphinx)."""
     app.add_directive("job-fields", _JobFields)
+    app.add_directive("backend-options", _BackendOptions)
     app.connect("sphinx-click-process-options", _all_options)
     app.connect("sphinx-click-process-epilog", _literal_examples)
