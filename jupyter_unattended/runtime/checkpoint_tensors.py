@@ -89,10 +89,49 @@ def _reduce_jax(_pickler: BufferPickler, array: Any) -> Any:
 
 
 def load_jax(values: Any, weak_type: bool) -> Any:
-    """Put the values on the default device."""
+    """Put the values on the default device, as wide as they were."""
     import jax  # type: ignore[import-not-found,unused-ignore]
 
-    array = jax.device_put(values)
+    config: Library = jax.config
+    wide = config.jax_enable_x64
+    try:
+        config.update("jax_enable_x64", wide or values.dtype.itemsize >= 8)
+        array = jax.device_put(values)
+    finally:
+        config.update("jax_enable_x64", wide)
     if weak_type:
         array.aval = array.aval.update(weak_type=True)
     return array
+
+
+#: What of JAX's options changes results, or what arrays can be.
+_JAX_OPTIONS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_default_prng_impl",
+    "jax_enable_custom_prng",
+    "jax_threefry_partitionable",
+    "jax_numpy_dtype_promotion",
+    "jax_numpy_rank_promotion",
+    "jax_debug_nans",
+    "jax_debug_infs",
+    "jax_disable_jit",
+)
+
+
+def jax_options() -> dict[str, Any]:
+    """Return options of JAX; they must be set before any array is loaded."""
+    jax: Library = sys.modules.get("jax")
+    values = getattr(getattr(jax, "config", None), "values", {})
+    return {name: values[name] for name in _JAX_OPTIONS if name in values}
+
+
+def set_jax_options(options: dict[str, Any]) -> None:
+    """Set what `jax_options` returned, where JAX is loaded."""
+    jax: Library = sys.modules.get("jax")
+    if jax is None:
+        return
+    now = jax_options()
+    for name, value in options.items():
+        if now.get(name, value) != value:
+            jax.config.update(name, value)

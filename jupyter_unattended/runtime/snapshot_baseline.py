@@ -7,6 +7,8 @@ import signal
 import sys
 from typing import Any
 
+from . import checkpoint_tensors
+
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD")
 #: Variables of the attempt itself, and those that shells set for themselves.
 _OWN = ("UNATTENDED_", "_", "OLDPWD", "SHLVL", "PWD", "LINES", "COLUMNS")
@@ -48,6 +50,7 @@ class Baseline:
                 for name, module in list(sys.modules.items())
                 if name not in self.modules and getattr(module, "__spec__", None) is not None
             ],
+            "jax": checkpoint_tensors.jax_options(),
         }
 
     def handlers_since(self) -> dict[str, Any]:

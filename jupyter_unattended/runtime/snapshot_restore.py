@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint_random, snapshot_compatible, snapshot_process
+from . import checkpoint_random, checkpoint_tensors, snapshot_compatible, snapshot_process
 from .checkpoint_state import load
 from .checkpoint_store import CheckpointError, CheckpointStore, Manifest
 from .parameters import source_of
@@ -91,6 +91,7 @@ class Restorer:
         meta, shell = manifest.meta, self._run.shell
         snapshot_process.enter(meta["surroundings"])
         import_modules(meta["surroundings"]["modules"])
+        checkpoint_tensors.set_jax_options(meta["surroundings"]["jax"])
         for name, line in meta["settings"]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -74,6 +74,40 @@ def test_short_cells_are_not_saved_by_default(tmp_path: Path) -> None:
     assert job.events("checkpoint") == []
 
 
+#: What the page "What can and cannot be saved" says and CORNERS does not show.
+CLAIMS = [
+    "import functools, gc, locale, os, signal, sklearn\nfrom jupyter_unattended import on_stop\n"
+    "sklearn.set_config(display='text', assume_finite=True)\n"
+    "locale.setlocale(locale.LC_ALL, 'C.UTF-8')\n"
+    "%load_ext autoreload\n%autoreload 1\n%config InteractiveShell.ast_node_interactivity = 'all'\n"
+    "from IPython.core.magic import register_line_magic\n"
+    "@register_line_magic\ndef twice(line): return line * 2",
+    "told = []\ndef note(number, frame): told.append(number)\n"
+    "signal.signal(signal.SIGUSR1, note)\non_stop(lambda: None)\n"
+    "@functools.lru_cache\ndef square(n):\n    told.append('computed')\n    return n * n\n"
+    "square(3)\nimport re\nmatch = re.match('(a)', 'abc')",
+    "os.kill(os.getpid(), signal.SIGUSR1)\n"
+    "print(told.count(10), square(3), match.group(1), locale.setlocale(locale.LC_ALL))\n"
+    "print(sklearn.get_config()['assume_finite'], sklearn.get_config()['display'])\n"
+    "1; 2",
+    "%twice ab",
+    "print('autoreload' in str(get_ipython().extension_manager.loaded))\n"
+    "from jupyter_unattended.runtime import api; print(len(api._stop._callbacks))",
+]
+
+
+@pytest.mark.timeout(300)
+def test_what_the_guide_says_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    reference = Job(tmp_path / "reference", *CLAIMS)
+    assert reference.run() == 0, reference.log()
+    job = spec(Job(tmp_path, *CLAIMS), checkpoint_interval=0)
+    attempts = run_killed(job, len(CLAIMS))
+    assert shown(job) == shown(reference)
+    assert attempts == len(CLAIMS)
+    assert [line["first_cell"] for line in job.events("resumed")] == list(range(1, len(CLAIMS)))
+
+
 STOP = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 ONCE = "if os.environ['UNATTENDED_ATTEMPT'] == '1':\n    "
 
