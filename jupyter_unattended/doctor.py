@@ -112,9 +112,9 @@ def _python() -> Iterator[Check]:
 
 
 def _kernels() -> Iterator[Check]:
-    from jupyter_client.kernelspec import KernelSpecManager
+    from .notebook import kernels
 
-    specs = KernelSpecManager().get_all_specs()
+    specs = kernels.installed()
     if not specs:
         yield Check(
             "Kernels",
@@ -122,7 +122,7 @@ def _kernels() -> Iterator[Check]:
             "None is installed; Python notebooks run in this environment, which needs none.",
         )
     for name, found in sorted(specs.items()):
-        yield _kernel(name, found["spec"])
+        yield _kernel(name, found)
 
 
 def _kernel(name: str, spec: dict[str, Any]) -> Check:

@@ -19,28 +19,41 @@ from . import text
 #: What help texts and hints call the program; `jupyter unattended` runs `jupyter-unattended`.
 PROGRAM = "jupyter unattended"
 
-#: Heading -> commands: name -> module of this package. The function has the command's name.
+#: Heading -> commands: name -> module of this package, and what the overview says. In the module,
+#: the function has the command's name. Said here too, so that the overview imports none of them.
 _COMMANDS = {
     "Before running": {
-        "check": "submit",
-        "convert": "convert",
-        "drill": "drill",
-        "render": "submit",
+        "check": ("submit", "Tell whether a notebook would run with nobody there."),
+        "convert": ("convert", "Write start.sh and requirements.txt beside a notebook."),
+        "drill": ("drill", "Prove that a notebook survives being stopped."),
+        "render": ("submit", "Print what a backend would submit, without submitting it."),
     },
-    "Running": {"submit": "submit", "rerun": "act", "clone": "submit"},
-    "Looking": {"list": "look", "show": "look", "logs": "logs", "wait": "wait"},
+    "Running": {
+        "submit": ("submit", "Submit a notebook as a job and print the job's id."),
+        "rerun": ("act", "Submit a job again, exactly as it was."),
+        "clone": ("submit", "Submit a job again with other options or arguments."),
+    },
+    "Looking": {
+        "list": ("look", "List jobs, newest first."),
+        "show": ("look", "Tell everything about a job."),
+        "logs": ("logs", "Print what a job wrote to stdout and stderr."),
+        "wait": ("wait", "Wait until jobs end and exit with their exit code."),
+    },
     "Changing": {
-        "pause": "act",
-        "resume": "act",
-        "cancel": "act",
-        "priority": "act",
-        "lengthen": "act",
-        "move": "act",
-        "delete": "act",
+        "pause": ("act", "Stop jobs so that they can go on later."),
+        "resume": ("act", "Queue the next attempt of paused jobs."),
+        "cancel": ("act", "Stop jobs for good."),
+        "priority": ("act", "Change a job's priority: higher runs earlier."),
+        "move": ("act", "Move a queued job to another place in the queue."),
+        "lengthen": ("act", "Change how long a job may run, all its links together."),
+        "delete": ("act", "Delete ended jobs with their logs and results."),
     },
-    "This installation": {"backends": "place", "doctor": "place"},
+    "This installation": {
+        "backends": ("place", "List where jobs can run, and why not where they cannot."),
+        "doctor": ("place", "Check what jobs need here and say what to do about it."),
+    },
 }
-_MODULES = {name: module for group in _COMMANDS.values() for name, module in group.items()}
+_MODULES = {name: module for group in _COMMANDS.values() for name, (module, _) in group.items()}
 
 _EPILOG = """\b
 Examples:
@@ -90,13 +103,9 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for heading, names in _COMMANDS.items():
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                rows.append((name, command.get_short_help_str(70) if command else ""))
+        for heading, commands in _COMMANDS.items():
             with formatter.section(heading):
-                formatter.write_dl(rows)
+                formatter.write_dl([(name, said) for name, (_, said) in commands.items()])
 
 
 @click.group(

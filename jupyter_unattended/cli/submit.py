@@ -195,7 +195,8 @@ clone_command = Command(
     help="""Submit a job again with other options or arguments, and print the new job's id.
 
 The clone runs the notebook as it was when JOB was submitted. Options that are not given stay as
-they were; options that are not listed below are the notebook's parameters.
+they were, whatever is said below of defaults; options that are not listed below are the notebook's
+parameters.
 """,
     epilog=text.examples(
         "jupyter unattended clone train --epochs 60",
@@ -232,7 +233,8 @@ def _complete_kernels(
     _ctx: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[Any]:
     from click.shell_completion import CompletionItem
-    from jupyter_client.kernelspec import KernelSpecManager
 
-    names = KernelSpecManager().find_kernel_specs()
+    from ..notebook import kernels
+
+    names = {*kernels.installed(), kernels.DEFAULT_KERNEL}
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]

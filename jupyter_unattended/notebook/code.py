@@ -115,16 +115,25 @@ def read_cell(source: str, index: int = 0, cell_tags: list[str] | None = None) -
     return code
 
 
+#: Whatever IPython might change: indentation at the start, prompts, magics, shell lines, help. It
+#: may find too much; importing IPython takes long, and most cells are nothing but Python.
+_NOT_JUST_PYTHON = re.compile(
+    r"\A[ \t]|\?|^\s*(?:[%!,;/]|>>>|\.\.\.|In \[)|=\s*[%!]|[\r\f\v]", re.MULTILINE
+)
+
+
 @functools.lru_cache(maxsize=4096)
 def transform(source: str) -> str:
     """Return what IPython makes of a cell.
 
     Lines keep their numbers, except after a magic that is continued over several.
     """
-    from IPython.core.inputtransformer2 import TransformerManager
-
     lines = source.splitlines(keepends=True)
     blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if not _NOT_JUST_PYTHON.search("".join(lines[blank:])):
+        return source if source.endswith("\n") else f"{source}\n"
+    from IPython.core.inputtransformer2 import TransformerManager
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         transformed = TransformerManager().transform_cell(  # type: ignore[no-untyped-call]

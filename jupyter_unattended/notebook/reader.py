@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import NotebookError
 from ..runtime.parameters import Parameter, candidates, find
 from ..runtime.skipping import is_skipped
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
+from .node import Node, from_json
 
 #: The major version of the notebook format that can be read.
 _NBFORMAT = 4
@@ -32,13 +30,13 @@ class Notebook:
     path
         Absolute path; symbolic links are kept as they are.
     node
-        The content, as nbformat has it: sources and stream texts are single strings.
+        The content; sources are single strings.
     content
         The bytes of the file.
     """
 
     path: Path
-    node: NotebookNode
+    node: Node
     content: bytes
 
     @property
@@ -70,7 +68,7 @@ class Notebook:
                         return str(line.strip("# "))
         return self.path.stem
 
-    def code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
+    def code_cells(self) -> Iterator[tuple[int, Node]]:
         """Yield index and cell of every code cell that a job runs."""
         for index, cell in enumerate(self.node.cells):
             if cell.cell_type == "code" and not is_skipped(cell):
@@ -118,7 +116,7 @@ def load(path: str | os.PathLike[str], content: bytes | None = None) -> Notebook
     return Notebook(absolute, _node(absolute, data), content)
 
 
-def tags(cell: NotebookNode) -> list[str]:
+def tags(cell: Node) -> list[str]:
     """Return a cell's tags."""
     found = cell.get("metadata", {}).get("tags", [])
     return [str(tag) for tag in found] if isinstance(found, list) else []
@@ -236,16 +234,10 @@ def _cell_problem(cell: Any) -> str:
     return ""
 
 
-def _node(path: Path, data: dict[str, Any]) -> NotebookNode:
-    import nbformat
-    from nbformat.v4.rwbase import rejoin_lines, strip_transient
-
+def _node(path: Path, data: dict[str, Any]) -> Node:
     for cell in data["cells"]:
         cell.setdefault("metadata", {})
-    try:
-        node: NotebookNode = strip_transient(rejoin_lines(nbformat.from_dict(data)))  # type: ignore[no-untyped-call]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise NotebookError(f"{shown(path)} is not a valid notebook: {error}") from None
+    node = from_json(data)
     if not any(cell.cell_type == "code" and cell.source.strip() for cell in node.cells):
         raise NotebookError(f"{shown(path)} has no code; there is nothing to run")
     return node

@@ -40,6 +40,8 @@ from .script_magics import (
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from .node import Node
+
 _SHOWN = {"display", "clear_output", "HTML", "Markdown", "Latex", "Pretty", "Code"}
 _OURS = {"report", "progress", "on_stop", "stop_requested"}
 _HELPERS = {
@@ -156,7 +158,7 @@ class _Writer:
         parts.append(("\n" if helpers else "") + loop if loop else "")
         return "\n\n".join(part for part in parts if part.strip())
 
-    def _cell(self, index: int, cell: NotebookNode) -> str:
+    def _cell(self, index: int, cell: Node) -> str:
         code = read_cell(cell.source, index)
         if code.error:
             self._refuse(index, f"it is not valid Python: {code.error}")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -145,3 +146,13 @@ def test_the_log_of_an_attempt_that_never_was(add_job: Callable[..., Row], call:
     code, out, err = call("logs", "j1", "--attempt", "3")
     assert (code, out) == (2, "")
     assert err == "Error: j1 (j1) has had 1 attempt; there is no attempt 3.\n"
+
+
+def test_the_overview_imports_no_command(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, *_: object) -> None:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "  submit  Submit a notebook as a job and print the job's id.\n" in out

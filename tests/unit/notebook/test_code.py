@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import warnings
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from jupyter_unattended.notebook.code import read_cell, transform
 
@@ -70,3 +72,38 @@ def test_warnings_of_the_compiler_stay_out(recwarn: pytest.WarningsRecorder) -> 
 
 def test_transform_keeps_line_numbers() -> None:
     assert transform("\n\nx = 1\n%cd a\ny").splitlines()[2::2] == ["x = 1", "y"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 1",
+        "\n\nx = 1\n",
+        "def f(a, b):\n    return a % b\n\n\nf(1, 2) != 3",
+        "print('100 %', \"%d\" % 3)  # how many! really",
+        "x = (1\n     % 2)",
+        "await asyncio.sleep(1)",
+        "x: int = 3  # a comment",
+        "s = '''\ntext\n'''",
+        "if x:\n\ty = 1",
+        # ... and what IPython is asked about:
+        "  x = 1\n  y = 2",
+        "%matplotlib inline",
+        "  \n!ls",
+        "files = !ls",
+        "n = %timeit -o f()",
+        "x?",
+        ">>> x = 1",
+        "In [1]: x = 1",
+        ",f a b",
+        "s = 'is it?'",
+        "x = 1\r\ny = 2\r\n",
+    ],
+)
+def test_plain_python_is_left_as_ipython_leaves_it(source: str) -> None:
+    blank = len(source) - len(source.lstrip("\n"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = TransformerManager().transform_cell(source[blank:])  # type: ignore[no-untyped-call]
+    lines = [line for line in transform(source).splitlines() if line.strip()]
+    assert lines == [line for line in expected.splitlines() if line.strip()]
