@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..paths import JobPaths
@@ -14,6 +14,30 @@ from . import attempts, journal
 FRUITLESS_ATTEMPTS = _fruitless.ATTEMPTS
 
 Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AttemptSaving:
+    """What one attempt saved and lost.
+
+    Parameters
+    ----------
+    number
+        The attempt.
+    saves, saving_seconds, size
+        As in `Resumption`.
+    lost_seconds
+        Work at its end that no checkpoint had; None while it runs.
+    began
+        Where it went on, or why it began at the top, in one sentence; empty for a first attempt.
+    """
+
+    number: int
+    saves: int
+    saving_seconds: float
+    size: int
+    lost_seconds: float | None
+    began: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,8 @@ class Resumption:
         What the next attempt would start with if this one were stopped now, in one sentence.
     unsaved_seconds
         How much work that would lose; None if no attempt runs.
+    attempts
+        The same of each attempt.
     """
 
     saves: int
@@ -42,6 +68,7 @@ class Resumption:
     lost_seconds: float
     next_stop: str
     unsaved_seconds: float | None
+    attempts: list[AttemptSaving] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data."""
@@ -61,28 +88,56 @@ def of_job(paths: JobPaths, *, running: bool, now: float | None = None) -> Resum
         Seconds since the epoch. Default: now.
     """
     events = journal.read(paths.journal)
-    saved = [event["saved"] for event in events if isinstance(event.get("saved"), dict)]
     now = time.time() if now is None else now
     numbers = sorted({_int(event.get("attempt")) for event in events})
-    lost = 0.0
     unsaved: float | None = None
+    each = []
     for number in numbers:
         of_attempt = [event for event in events if event.get("attempt") == number]
         since = _last_safe_moment(of_attempt)
+        lost: float | None = 0.0
         if running and number == numbers[-1]:
-            unsaved = max(0.0, now - since)
+            unsaved, lost = max(0.0, now - since), None
         elif not _is_done(of_attempt):
             ended = attempts.record(paths.attempt(number)).get("ended")
             end = ended if isinstance(ended, (int, float)) else of_attempt[-1].get("t", since)
-            lost += max(0.0, float(end) - since)
+            lost = max(0.0, float(end) - since)
+        each.append(_of_attempt(number, of_attempt, lost))
     return Resumption(
-        saves=len(saved),
-        saving_seconds=sum(_float(s.get("blocked", s.get("seconds"))) for s in saved),
-        size=max((_int(s.get("bytes")) for s in saved[-1:]), default=0),
-        lost_seconds=lost,
+        saves=sum(one.saves for one in each),
+        saving_seconds=sum(one.saving_seconds for one in each),
+        size=next((one.size for one in reversed(each) if one.saves), 0),
+        lost_seconds=sum(one.lost_seconds or 0.0 for one in each),
         next_stop=_next_stop(events),
         unsaved_seconds=unsaved,
+        attempts=each,
     )
+
+
+def _of_attempt(number: int, events: list[dict[str, Any]], lost: float | None) -> AttemptSaving:
+    saved = [event["saved"] for event in events if isinstance(event.get("saved"), dict)]
+    return AttemptSaving(
+        number=number,
+        saves=len(saved),
+        saving_seconds=sum(_float(s.get("blocked", s.get("seconds"))) for s in saved),
+        size=_int(saved[-1].get("bytes")) if saved else 0,
+        lost_seconds=lost,
+        began=_began(events),
+    )
+
+
+def _began(events: Iterable[Event]) -> str:
+    """Say where an attempt went on, from what it said itself."""
+    words = []
+    for event in events:
+        if event.get("event") == "from_the_top":
+            words.append(f"started from the top, because {event.get('why')}")
+        elif event.get("event") == "resumed" and "first_cell" in event:
+            words.append(f"went on at cell {_int(event['first_cell']) + 1}")
+        elif event.get("event") == "resumed":
+            of_total = f" of {event['total']}" if event.get("total") else ""
+            words.append(f"its loop went on after step {event.get('steps')}{of_total}")
+    return "; ".join(words[:3])
 
 
 def _last_safe_moment(events: list[dict[str, Any]]) -> float:

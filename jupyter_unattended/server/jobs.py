@@ -10,6 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
 from ..errors import InvalidInputError
+from ..jobs import resume
 from ..jobs.service import JobService
 from ..jobs.states import State
 from ..jobs.view import JobView
@@ -66,6 +67,9 @@ class JobHandler(UnattendedHandler):
                 "record": service.spec(view.id),
                 "attempts": [attempt.to_dict() for attempt in service.attempts(view.id)],
                 "history": [entry.to_dict() for entry in service.history(view.id)],
+                "checkpoints": resume.of_job(
+                    service.paths(view.id), running=view.state.is_active
+                ).to_dict(),
                 "can": _can(service, view),
             }
 

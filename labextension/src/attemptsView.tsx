@@ -2,10 +2,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
 import { Empty, StateMark } from './components';
-import { formatDuration, formatMoment } from './format';
+import { formatDuration, formatMoment, formatRough, formatSize } from './format';
 import { stateWord } from './states';
 import type { IUnattended } from './tokens';
-import type { IAttempt, IHistoryEntry, IJob } from './types';
+import type { IAttempt, IAttemptSaving, ICheckpoints, IHistoryEntry, IJob } from './types';
 
 /** What happened: each attempt as a bar on one axis of time, and every change of state. */
 export function AttemptsView(props: {
@@ -13,9 +13,10 @@ export function AttemptsView(props: {
   job: IJob;
   attempts: readonly IAttempt[];
   history: readonly IHistoryEntry[];
+  checkpoints: ICheckpoints;
   showLog: (attempt: number) => void;
 }): JSX.Element {
-  const { shared, job, attempts, history, showLog } = props;
+  const { shared, job, attempts, history, checkpoints, showLog } = props;
   const { trans, model } = shared;
   const now = model.now();
   const started = attempts.map(one => one.started).filter((t): t is number => t !== null);
@@ -34,6 +35,7 @@ export function AttemptsView(props: {
           {attempts.map(attempt => {
             const from = attempt.started ?? begin;
             const to = attemptEnd(attempt, attempts, job, now);
+            const saving = checkpoints.attempts.find(one => one.number === attempt.number);
             return (
               <li key={attempt.number}>
                 <div className="jp-Unattended-attemptHead">
@@ -63,10 +65,22 @@ export function AttemptsView(props: {
                 <div className="jp-Unattended-attemptWhy">
                   {attemptWords(attempt, attempts, job, trans)}
                 </div>
+                {saving && (
+                  <div className="jp-Unattended-attemptWhy">{savingWords(saving, trans)}</div>
+                )}
               </li>
             );
           })}
         </ol>
+      )}
+      {checkpoints.unsaved_seconds !== null && (
+        <p>
+          {trans.__(
+            'If it were stopped now, %1; %2 of work is not saved.',
+            checkpoints.next_stop,
+            formatRough(checkpoints.unsaved_seconds)
+          )}
+        </p>
       )}
       <h3>{trans.__('History')}</h3>
       <table className="jp-Unattended-table">
@@ -145,4 +159,24 @@ function attemptWords(
         ? trans.__('Stopped from outside before its end (exit code 75)')
         : trans.__('Exit code %1', attempt.exit_code);
   return [code, attempt.signal, attempt.reason].filter(Boolean).join(' · ');
+}
+
+/** What an attempt went on with, saved and lost, in words. */
+function savingWords(saving: IAttemptSaving, trans: TranslationBundle): string {
+  const words = [saving.began];
+  if (saving.saves > 0) {
+    words.push(
+      trans._n(
+        '%2 saved once, in %3',
+        '%2 saved %1 times, in %3',
+        saving.saves,
+        formatSize(saving.size),
+        `${saving.saving_seconds.toFixed(1)} s`
+      )
+    );
+  }
+  if (saving.lost_seconds !== null && saving.lost_seconds >= 1) {
+    words.push(trans.__('%1 of work lost', formatRough(saving.lost_seconds)));
+  }
+  return words.filter(Boolean).join(' · ');
 }

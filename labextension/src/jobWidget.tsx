@@ -308,6 +308,7 @@ function Views(props: IBodyProps & { job: IJob; details: IJobDetails | null }): 
             job={job}
             attempts={details.attempts}
             history={details.history}
+            checkpoints={details.checkpoints}
             showLog={number => {
               setAttempt(number);
               widget.view = 'log';

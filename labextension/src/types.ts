@@ -56,6 +56,25 @@ export interface IAttempt {
   readonly reason: string | null;
 }
 
+/** What one attempt saved and lost. */
+export interface IAttemptSaving {
+  readonly number: number;
+  readonly saves: number;
+  readonly saving_seconds: number;
+  readonly size: number;
+  /** Work at its end that no checkpoint had; null while it runs. */
+  readonly lost_seconds: number | null;
+  /** Where it went on, or why it began at the top. */
+  readonly began: string;
+}
+
+/** What checkpoints saved and lost, and what a stop would lose now. */
+export interface ICheckpoints {
+  readonly next_stop: string;
+  readonly unsaved_seconds: number | null;
+  readonly attempts: readonly IAttemptSaving[];
+}
+
 export interface IHistoryEntry {
   readonly t: number;
   readonly state: State;
@@ -73,6 +92,7 @@ export interface IJobDetails {
   readonly record: ReadonlyJSONObject;
   readonly attempts: readonly IAttempt[];
   readonly history: readonly IHistoryEntry[];
+  readonly checkpoints: ICheckpoints;
   /** For each action why it cannot be done now; an empty text where it can. */
   readonly can: { readonly [action: string]: string };
 }

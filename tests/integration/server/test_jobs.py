@@ -46,6 +46,9 @@ async def test_the_life_of_a_job(ask: Ask, notebook: Any, ended: Any, jp_root_di
     assert details["record"]["spec"]["parameters"] == {"n": 3}
     assert details["record"]["spec"]["env"] == {"COLOUR": "green"}
     assert [attempt["exit_code"] for attempt in details["attempts"]] == [0]
+    saved = details["checkpoints"]
+    assert [(one["number"], one["lost_seconds"]) for one in saved["attempts"]] == [(1, 0)]
+    assert saved["unsaved_seconds"] is None
     assert details["can"]["cancel"]
     assert not details["can"]["delete"]
 

@@ -103,6 +103,25 @@ def test_what_was_saved_and_lost(journal: Journal) -> None:
     assert found.size == 7
     assert found.lost_seconds == 11
     assert found.unsaved_seconds == 5
+    first, second = found.attempts
+    assert (first.number, first.saves, first.lost_seconds) == (1, 1, 11)
+    assert (second.number, second.saves, second.lost_seconds) == (2, 1, None)
+
+
+def test_where_an_attempt_began(journal: Journal) -> None:
+    journal.attempt(1, started(0))
+    journal.attempt(
+        2,
+        {"event": "resumed", "snapshot": 1, "first_cell": 4},
+        {"event": "resumed", "loop": "1", "steps": 3, "total": 9},
+    )
+    journal.attempt(3, {"event": "from_the_top", "why": "nothing was saved"})
+    found = resume.of_job(journal.paths, running=False)
+    assert [attempt.began for attempt in found.attempts] == [
+        "",
+        "went on at cell 5; its loop went on after step 3 of 9",
+        "started from the top, because nothing was saved",
+    ]
 
 
 def test_nothing_is_lost_of_an_attempt_that_was_done(journal: Journal) -> None:
