@@ -90,7 +90,7 @@ class BackendChoice:
     @classmethod
     def of(cls, backend: Backend, availability: Availability, policy: Policy) -> BackendChoice:
         """Describe `backend`, which answered `availability`, as far as `policy` allows it."""
-        options = _plain(backend.options_model().model_json_schema())
+        options = _options(backend)
         policy.narrow_options(backend.name, options, backend.options_model())
         return cls(
             name=backend.name,
@@ -111,6 +111,21 @@ class BackendChoice:
             "disabled": dict(self.disabled),
             "options": dict(self.options),
         }
+
+
+def _options(backend: Backend) -> dict[str, Any]:
+    """Return the JSON Schema of a backend's options, as far as they can be used here."""
+    from .backends.base import Narrows
+
+    schema = _plain(backend.options_model().model_json_schema())
+    if isinstance(backend, Narrows):
+        properties = schema.get("properties", {})
+        for name, keywords in backend.narrowed().items():
+            # A choice of words is one, whatever else the option could be.
+            dropped = {"anyOf", "default"} if "enum" in keywords else set()
+            kept = {key: value for key, value in properties[name].items() if key not in dropped}
+            properties[name] = {**kept, **keywords}
+    return schema
 
 
 def backend_choices(service: JobService, policy: Policy | None = None) -> list[BackendChoice]:

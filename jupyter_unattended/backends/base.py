@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from ..jobs.states import State
 from ..paths import JobPaths
@@ -209,4 +209,31 @@ class Lengthens(Protocol):
 
     def lengthen(self, job: JobRef, total_time: float) -> None:
         """Let all attempts of a job together run for `total_time` seconds."""
+        ...
+
+
+@runtime_checkable
+class Narrows(Protocol):
+    """A backend that knows which values of its options make sense here."""
+
+    def narrowed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return JSON Schema keywords by option, such as ``enum`` or ``x-disabled`` with a reason.
+
+        From what `availability` found; makes no request.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsLog(Protocol):
+    """A backend whose scheduler keeps what jobs wrote, for where their workspace is out of sight.
+
+    Everywhere else a log is read from the job directory.
+    """
+
+    def read_log(self, job: JobRef) -> tuple[int, bytes]:
+        """Return the newest attempt's number and its log as the scheduler has it; (0, b"") if none.
+
+        A scheduler that does not answer is a `BackendError`.
+        """
         ...

@@ -12,6 +12,8 @@ from . import attempts
 from .view import JobView, LogChunk
 
 _PIECE = 1 << 16
+#: The newest attempt's number and its log, as its scheduler has them.
+Remote = Callable[[], tuple[int, bytes]]
 #: Longest pause between two looks at a log that is being followed, in seconds.
 _PAUSE = 0.5
 
@@ -22,6 +24,7 @@ def read(
     attempt: int | None = None,
     limit: int = 1 << 20,
     ended: bool = False,
+    remote: Remote | None = None,
 ) -> LogChunk:
     """Return the piece of a log from byte `offset` on, cut between characters.
 
@@ -33,7 +36,16 @@ def read(
         Most bytes to read.
     ended
         Whether the job is known to have ended; else attempt.json is asked.
+    remote
+        Asked where the job directory shows no attempt (the workspace is out of sight).
     """
+    if remote is not None and not paths.existing_attempts():
+        number, raw = remote()
+        if number == 0 or attempt not in (None, number):
+            return LogChunk(attempt or 0, "", offset, 0, last=ended)
+        offset = min(max(offset, 0), len(raw))
+        piece = raw[offset : offset + max(limit, 4)]
+        return _chunk(number, piece, offset, len(raw), ended)
     if attempt is None:
         existing = paths.existing_attempts()
         if not existing:
@@ -54,6 +66,10 @@ def read(
             raw = stream.read(max(limit, 4))
     except OSError:
         return LogChunk(attempt, "", offset, 0, last=ended)
+    return _chunk(attempt, raw, offset, size, ended)
+
+
+def _chunk(attempt: int, raw: bytes, offset: int, size: int, ended: bool) -> LogChunk:
     complete = ended and offset + len(raw) >= size
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(raw, final=complete)
@@ -62,7 +78,10 @@ def read(
 
 
 def follow(
-    paths: JobPaths, attempt: int | None, look: Callable[[], JobView] | None
+    paths: JobPaths,
+    attempt: int | None,
+    look: Callable[[], JobView] | None,
+    remote: Remote | None = None,
 ) -> Iterator[str]:
     """Yield logs in pieces.
 
@@ -72,17 +91,21 @@ def follow(
         Only this one. Default: all, one after the other.
     look
         Says how the job is; the stream goes on until it has ended. None: what is there now.
+    remote
+        As for `read`.
     """
     if look is None:
-        numbers = [p.number for p in paths.existing_attempts()] if attempt is None else [attempt]
+        numbers: list[int | None] = [attempt]
+        if attempt is None:
+            numbers = [p.number for p in paths.existing_attempts()] or [None]
         for number in numbers:
-            yield from _all(paths, number, 0)[0]
+            yield from _all(paths, number, 0, remote)[0]
         return
     current, offset, pause = attempt or 1, 0, 0.02
     while True:
         # The state first: what the job wrote before it ended is then certainly read below.
         view = look()
-        pieces, reached = _all(paths, current, offset)
+        pieces, reached = _all(paths, current, offset, remote)
         yield from pieces
         pause = 0.02 if reached > offset else min(pause * 1.5, _PAUSE)
         offset = reached
@@ -96,10 +119,12 @@ def follow(
             time.sleep(pause)
 
 
-def _all(paths: JobPaths, attempt: int, offset: int) -> tuple[list[str], int]:
+def _all(
+    paths: JobPaths, attempt: int | None, offset: int, remote: Remote | None
+) -> tuple[list[str], int]:
     pieces = []
     while True:
-        chunk = read(paths, offset, attempt, _PIECE)
+        chunk = read(paths, offset, attempt, _PIECE, remote=remote)
         if chunk.text:
             pieces.append(chunk.text)
         if chunk.offset <= offset:

@@ -8,19 +8,28 @@ threads, and raise only errors from ``jupyter_unattended.errors``.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import statedir
 from ..backends import registry
-from ..errors import ConflictError, SpecError, UnsupportedError, WorkspaceError
+from ..errors import (
+    BackendUnavailableError,
+    ConflictError,
+    SpecError,
+    UnsupportedError,
+    WorkspaceError,
+)
 from ..paths import JobPaths
 from . import attempts as attempt_records
 from . import history as job_history
 from . import journal, logs
 from .discovery import Discovery, read_record
+from .logs import Remote
 from .observer import Observer
 from .removal import remove
 from .states import State
@@ -295,8 +304,9 @@ class JobService:
             Which attempt. Default: the newest.
         """
         row = self._discovery.find(ref)
+        ended = State(row.state).is_final
         paths = JobPaths(Path(row.directory))
-        return logs.read(paths, offset, attempt, limit, State(row.state).is_final)
+        return logs.read(paths, offset, attempt, limit, ended, self._remote_log(row))
 
     def logs(self, ref: str, attempt: int | None = None, follow: bool = False) -> Iterator[str]:
         """Yield the log in pieces.
@@ -311,7 +321,10 @@ class JobService:
         """
         row = self._discovery.find(ref)
         return logs.follow(
-            JobPaths(Path(row.directory)), attempt, (lambda: self.get(row.id)) if follow else None
+            JobPaths(Path(row.directory)),
+            attempt,
+            (lambda: self.get(row.id)) if follow else None,
+            self._remote_log(row),
         )
 
     # -- steering ----------------------------------------------------------------------------------
@@ -410,6 +423,18 @@ class JobService:
         from ..backends.base import JobRef
 
         return JobRef(row.id, row.handle, JobPaths(Path(row.directory)))
+
+    def _remote_log(self, row: Row) -> Remote | None:
+        """Return how to ask the scheduler for a job's log, where it has one and keeps it."""
+        from ..backends.base import TellsLog
+
+        if row.state in (State.QUEUED.value, State.STARTING.value) or not row.handle:
+            return None
+        with contextlib.suppress(BackendUnavailableError, SpecError):
+            backend = self.backend(row.backend)
+            if isinstance(backend, TellsLog):
+                return partial(backend.read_log, self._ref(row))
+        return None
 
     @staticmethod
     def _require(reason: str | None, row: Row) -> None:

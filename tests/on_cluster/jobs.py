@@ -56,19 +56,20 @@ class Bench:
         self.namespace = namespace
         self.workspace = workspace
         self.backend = KubernetesBackend()
-        self._make_claim(self.claim, workspace)
+        self.make_claim(self.claim, workspace)
 
-    def _make_claim(self, name: str, directory: Path) -> None:
+    def make_claim(self, name: str, directory: Path, mode: str = "ReadWriteMany") -> None:
+        """Make a claim that is bound to a directory of this machine."""
         capacity = {"storage": "1Gi"}
         volume = f"{self.namespace}-{name}"
         self.cluster.create(
             {
                 "apiVersion": "v1",
                 "kind": "PersistentVolume",
-                "metadata": {"name": volume},
+                "metadata": {"name": volume, "labels": {"namespace": self.namespace}},
                 "spec": {
                     "capacity": capacity,
-                    "accessModes": ["ReadWriteMany"],
+                    "accessModes": [mode],
                     "storageClassName": "",
                     "hostPath": {"path": str(directory)},
                     "claimRef": {"name": name, "namespace": self.namespace},
@@ -79,7 +80,7 @@ class Bench:
                 "kind": "PersistentVolumeClaim",
                 "metadata": {"name": name, "namespace": self.namespace},
                 "spec": {
-                    "accessModes": ["ReadWriteMany"],
+                    "accessModes": [mode],
                     "storageClassName": "",
                     "volumeName": volume,
                     "resources": {"requests": capacity},
@@ -207,5 +208,6 @@ class Bench:
             *("--grace-period=0", "--force", "--wait=false"),
         )
         self.cluster.kubectl(
-            "delete", "persistentvolume", f"{self.namespace}-{self.claim}", "--wait=false"
+            *("delete", "persistentvolume", "--selector", f"namespace={self.namespace}"),
+            "--wait=false",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,12 +27,20 @@ class Server:
         The namespace and the workspace's volume.
     account
         The service account that the server acts as.
+    claims
+        More claims that it has mounted, and where.
     """
 
-    def __init__(self, bench: Bench, account: str) -> None:
+    def __init__(self, bench: Bench, account: str, claims: Mapping[str, str]) -> None:
         self.bench = bench
         (self.port,) = free_ports(1)
-        bench.cluster.create(self._pod(account), namespace=bench.namespace)
+        pod = self._pod(account)
+        for claim, path in claims.items():
+            volume = {"name": claim, "persistentVolumeClaim": {"claimName": claim}}
+            pod["spec"]["volumes"].append(volume)
+            mount = {"name": claim, "mountPath": path}
+            pod["spec"]["containers"][1]["volumeMounts"].append(mount)
+        bench.cluster.create(pod, namespace=bench.namespace)
         self.url = f"http://127.0.0.1:{self.port}/jupyter-unattended"
 
     def _pod(self, account: str) -> dict[str, Any]:

@@ -133,6 +133,27 @@ def test_without_restarts_a_killed_pod_is_the_end(bench: Bench) -> None:
     assert ended.reason.startswith("given up after 0 restarts")
 
 
+def test_a_notebook_that_stops_as_the_documentation_of_runai_asks(bench: Bench) -> None:
+    """Its handler leaves with 1, which means "try again" there and "failed" here."""
+    handler = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(1))"
+    job = bench.begin(handler, TWICE)
+    name = bench.pods(job)[0]["metadata"]["name"]
+    bench.cluster.kubectl("delete", "pod", name, "--namespace", bench.namespace, "--wait=false")
+    finishes_in_attempt_2(bench, job)
+    assert bench.job(job)["status"].get("failed") is None
+
+
+def test_a_job_that_somebody_else_deletes(bench: Bench) -> None:
+    """Shown as running while it does; then Kubernetes has no memory of it, and says so."""
+    job = bench.begin(STUBBORN)
+    name = job.handle.rpartition("/")[2]
+    bench.cluster.kubectl("delete", "job", name, "--namespace", bench.namespace, "--wait=false")
+    seen = wait_until(lambda: "deleted its Job" in _reason(bench, job), "it is noticed", 5)
+    assert seen
+    assert bench.look(job).state is State.RUNNING  # type: ignore[union-attr]
+    wait_until(lambda: bench.look(job) is None, "its pod is gone", 30)
+
+
 def test_stops_that_kubernetes_does_not_count_are_counted(bench: Bench) -> None:
     """Exit code 75 is ignored for ever; the job directory knows better."""
     job = bench.begin(ENDLESS, max_restarts=0)

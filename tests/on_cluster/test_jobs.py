@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from jupyter_unattended.backends.base import JobRef
 from jupyter_unattended.jobs import attempts
+from jupyter_unattended.jobs.service import JobService
 from jupyter_unattended.jobs.states import State
+from jupyter_unattended.spec import JobSpec
 from tests.cluster.harness import wait_until
 from tests.on_cluster.jobs import ENDLESS, STUBBORN, Bench
 
@@ -114,6 +118,49 @@ def test_out_of_memory_is_named_and_not_tried_again(bench: Bench) -> None:
         "out of memory (OOMKilled): its limit is 200Mi; ask for more (it used 200Mi)"
     )
     assert len(bench.pods(job)) == 1
+
+
+def test_a_workspace_that_is_out_of_sight(bench: Bench, tmp_path: Path) -> None:
+    """As on a laptop without the volume: state and log are the cluster's, and nothing is lost."""
+    service = JobService(tmp_path / "state")
+    service._backends["kubernetes"] = bench.backend
+    cell = "import time\nprint('begun', flush=True)\ntime.sleep(6)\nprint('finished')"
+    job = service.submit(notebook(bench, cell, bench.workspace, bench.workspace))
+    wait_until(lambda: "begun" in "".join(service.logs(job.id)), "it has begun", 60)
+    hidden = bench.workspace.with_name("hidden")
+    bench.workspace.rename(hidden)  # the node has it mounted already
+    try:
+        seen = service.get(job.id)
+        assert (seen.state, seen.attempt) == (State.RUNNING, 1)
+        assert "begun\n" in service.read_log(job.id).text
+        assert "begun\nfinished\n" in "".join(service.logs(job.id, follow=True))
+        assert service.get(job.id).state is State.SUCCEEDED
+    finally:
+        hidden.rename(bench.workspace)
+    assert "begun\nfinished\n" in "".join(service.logs(job.id))
+
+
+def test_a_workspace_that_is_not_on_the_volume(bench: Bench, tmp_path: Path) -> None:
+    service = JobService(tmp_path / "state")
+    service._backends["kubernetes"] = bench.backend
+    job = service.submit(notebook(bench, "pass", tmp_path / "elsewhere", tmp_path / "elsewhere"))
+    wait_until(lambda: service.get(job.id).state.is_final, "it has failed", 60)
+    assert service.get(job.id).reason == (
+        f"start.sh is not in the pod: what is mounted there is not the volume that {job.directory} "
+        "is on here, or the image has no bash"
+    )
+    assert "No such file or directory" in "".join(service.logs(job.id))
+
+
+def notebook(bench: Bench, cell: str, directory: Path, mounted: Path) -> JobSpec:
+    """Write a notebook into a directory, and return a spec that mounts the claim at `mounted`."""
+    directory.mkdir(exist_ok=True)
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    nbformat.write(content, directory / "test.ipynb")
+    (directory / "requirements.txt").touch()
+    options = {**bench.options(), "volume": [f"pvc:{bench.claim}:{mounted}"]}
+    spec = bench.spec(options=options)
+    return spec.model_copy(update={"notebook": directory / "test.ipynb", "workspace": directory})
 
 
 def test_the_same_job_twice_in_a_second_gets_two_names(bench: Bench) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from jupyter_unattended.backends.base import JobRef
+from jupyter_unattended.backends.base import Availability, JobRef
 from jupyter_unattended.errors import SpecError
+from jupyter_unattended.forms import BackendChoice
 from jupyter_unattended.jobs.states import State
+from jupyter_unattended.policy import Policy
 from tests.cluster.harness import Kubernetes, wait_until
 from tests.on_cluster.jobs import ENDLESS, Bench
 
@@ -164,9 +166,21 @@ QUEUED = {
 }
 
 
-def test_a_job_in_a_queue_of_kueue(bench: Bench, kueue: Kueue) -> None:
+def test_a_job_in_a_queue_of_kueue(
+    bench: Bench, kueue: Kueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     available = bench.backend.availability()
     assert available.usable
+    assert available.reason.endswith("Queues: Kueue (no queue readable).")  # of our own namespace
+    cluster, namespace = bench.cluster, bench.namespace
+    admin = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))["users"][0]["user"]
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_with(admin, namespace)))
+    own = type(bench.backend)()
+    assert own.availability().reason == f"Namespace {namespace}. Queues: Kueue (team)."
+    offered = BackendChoice.of(own, Availability(True), Policy()).options["properties"]
+    assert offered["queue"]["enum"] == ["team"]
+    assert offered["queue_system"]["enum"] == ["auto", "kueue", "none"]
+    own.close()
     with pytest.raises(SpecError, match=r"Kueue has no queue 'other' for namespace .* team"):
         bench.submit("pass", options={"queue": "other"})
     job = bench.submit(ENDLESS, options=QUEUED)

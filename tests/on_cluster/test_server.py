@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -18,6 +19,10 @@ from tests.on_cluster.server import HOME, Server
 @pytest.fixture
 def server(bench: Bench) -> Server:
     """A notebook server whose service account has the rights that our documentation asks for."""
+    return serve(bench, {})
+
+
+def serve(bench: Bench, claims: dict[str, str]) -> Server:
     cluster, namespace = bench.cluster, bench.namespace
     if not cluster.is_ours:
         pytest.skip("the pod of this test needs this machine's files and network")
@@ -25,7 +30,7 @@ def server(bench: Bench) -> Server:
     subject = f"{{kind: ServiceAccount, name: notebook, namespace: {namespace}}}"
     cluster.kubectl("apply", "-f", "-", stdin=ROLE.format(namespace=namespace, subject=subject))
     cluster.kubectl("create", "secret", "generic", "team", "-n", namespace, "--from-literal=word=x")
-    running = Server(bench, "notebook")
+    running = Server(bench, "notebook", claims)
     try:
         running.wait()
     except AssertionError as error:
@@ -108,3 +113,46 @@ def test_steering_from_the_server(server: Server) -> None:
 def _state(server: Server, job: str) -> str:
     found = server.ask(f"/jobs/{job}")
     return str(found.get("job", found)["state"])
+
+
+def write(bench: Bench, *cells: str) -> None:
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(content, bench.workspace / "test.ipynb")
+    (bench.workspace / "requirements.txt").touch()
+
+
+def test_a_volume_that_only_this_node_can_mount(bench: Bench, tmp_path: Path) -> None:
+    """The job runs where the server is, and the preview says so."""
+    bench.make_claim("scratch", tmp_path, "ReadWriteOnce")
+    server = serve(bench, {"scratch": "/scratch"})
+    write(bench, "import pathlib\npathlib.Path('/scratch/made').touch()")
+    data = {"backend": "kubernetes", "cpus": 0.1, "requirements": ""}
+    request = {"notebook": "test.ipynb", "data": data}
+    (shown,) = (
+        file["content"]
+        for file in server.ask("/preview", request)["files"]
+        if file["filename"].endswith(".yaml")
+    )
+    assert "# Runs on node 127.0.0.1, because a claim is mounted there (RWO)" in shown
+    job = server.ask("/jobs", request)["id"]
+    wait_until(lambda: _state(server, job) == "succeeded", f"{job} is succeeded", 60, interval=0.5)
+    assert (tmp_path / "made").exists()
+    selector = f"jupyter-unattended/job={job}"
+    (pod,) = bench.cluster.get("pods", "-n", bench.namespace, "-l", selector)["items"]
+    required = pod["spec"]["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (term,) = required["nodeSelectorTerms"]
+    assert term["matchFields"][0]["values"] == ["127.0.0.1"]
+
+
+def test_a_volume_that_only_this_pod_can_mount(bench: Bench, tmp_path: Path) -> None:
+    """Refused before anything is submitted, with the reason, in the form too."""
+    bench.make_claim("mine", tmp_path, "ReadWriteOncePod")
+    server = serve(bench, {"mine": "/mine"})
+    write(bench, "pass")
+    request = {"notebook": "test.ipynb", "data": {"backend": "kubernetes", "requirements": ""}}
+    for path in ("/preview", "/jobs"):
+        with pytest.raises(RuntimeError, match="mine can be mounted by one pod only"):
+            server.ask(path, request)
+    assert server.ask("/jobs")["jobs"] == []

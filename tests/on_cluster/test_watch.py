@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_unattended.backends.base import JobRef
 from jupyter_unattended.backends.kubernetes import KubernetesBackend
 from jupyter_unattended.backends.kubernetes.client import Api
 from jupyter_unattended.backends.kubernetes.watch import Watch
 from jupyter_unattended.errors import BackendError
+from jupyter_unattended.jobs.service import JobService
 from jupyter_unattended.jobs.states import State
+from jupyter_unattended.jobs.view import JobView
 from tests.cluster.harness import wait_until
 from tests.on_cluster.jobs import Bench
 
@@ -94,6 +99,49 @@ def test_the_api_server_is_killed_and_comes_back(bench: Bench) -> None:
     bench.wait(job, State.RUNNING, State.SUCCEEDED, timeout=20)
     ended = bench.wait(job, State.SUCCEEDED, timeout=40)
     assert ended.attempt == 1
+
+
+def test_what_is_shown_while_the_api_server_is_away(bench: Bench, tmp_path: Path) -> None:
+    """Unknown, with what was last seen and when; never failed, and nothing of it stays."""
+    if not bench.cluster.is_ours:
+        pytest.skip("KUBECONFIG names a cluster whose API server is not ours to kill")
+    service = JobService(tmp_path / "state")
+    service._backends["kubernetes"] = bench.backend
+    spec = bench.spec()
+    cell = new_code_cell("import time\nprint('begun', flush=True)\ntime.sleep(25)")
+    nbformat.write(new_notebook(cells=[cell]), spec.notebook)
+    (bench.workspace / "requirements.txt").touch()
+    job = service.submit(spec)
+    wait_until(lambda: service.get(job.id).state is State.RUNNING, "it runs", 60)
+    bench.cluster.command("kill kube-apiserver")
+    try:
+        seen = wait_until(lambda: _unknown(service, job.id), "it is noticed", 30)
+        assert re.match(
+            r"kubernetes does not answer since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, before that it was "
+            r"running: The Kubernetes API server https://\S+ cannot be reached: connection refused",
+            seen.reason,
+        )
+        assert "begun" in "".join(service.logs(job.id))  # the workspace is there all the same
+        assert [view.state for view in service.list()] == [State.UNKNOWN]
+        with pytest.raises(BackendError, match="cannot be reached"):
+            service.cancel(job.id)
+        with pytest.raises(BackendError, match="cannot be reached"):
+            service.submit(spec)
+        assert len(service.list()) == 1
+        available = bench.backend.availability()
+        assert not available.usable
+        assert "cannot be reached" in available.reason
+    finally:
+        bench.cluster.command("start kube-apiserver")
+    wait_until(lambda: service.get(job.id).state is not State.UNKNOWN, "it is seen again", 30)
+    assert service.get(job.id).state in (State.RUNNING, State.SUCCEEDED)
+    wait_until(lambda: service.get(job.id).state is State.SUCCEEDED, "it has succeeded", 60)
+
+
+def _unknown(service: JobService, job: str) -> JobView | None:
+    seen = service.get(job)
+    assert seen.state in (State.RUNNING, State.UNKNOWN)
+    return seen if seen.state is State.UNKNOWN else None
 
 
 def _problem(bench: Bench, job: JobRef) -> str:

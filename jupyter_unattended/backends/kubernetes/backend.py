@@ -9,27 +9,41 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ValidationError
 
 from ...errors import (
     BackendError,
     BackendUnavailableError,
+    ConflictError,
     SpecError,
     UnattendedError,
     UnsupportedError,
+    WorkspaceError,
 )
+from ...jobs.discovery import read_record
 from ...jobs.states import State
 from ...spec import JobSpec, describe
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
-from . import git, kueue, labels, manifest, queues, record, remember
+from . import (
+    git,
+    handle,
+    kueue,
+    labels,
+    manifest,
+    objects,
+    queues,
+    reasons,
+    record,
+    remember,
+    sweep,
+)
 from .client import ApiError, Json, may_be_configured
 from .cluster import Cluster
 from .look import Look
 from .manifest import Place
 from .options import KubernetesOptions
-from .rights import NEEDED, SECRETS
 from .text import to_yaml
 
 if TYPE_CHECKING:
@@ -76,12 +90,19 @@ class KubernetesBackend:
             missing = cluster.rights.missing(namespace)
             if missing:
                 return Availability(False, cluster.rights.explain(namespace, missing))
-            found = queues.describe(cluster.api, cluster.systems(), namespace)
+            offers = cluster.offers(namespace)
+            found = queues.describe(offers)
         except UnattendedError as error:
             return Availability(False, str(error))
         return Availability(
             True, f"Namespace {namespace}." + (f" Queues: {found}." if found else "")
         )
+
+    def narrowed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return which queues there are: a form offers no others."""
+        cluster = self._clusters.get(None)
+        offers = cluster.known_queues if cluster is not None else None
+        return {} if offers is None else queues.narrow(offers)
 
     # -- submitting --------------------------------------------------------------------------------
 
@@ -105,82 +126,84 @@ class KubernetesBackend:
 
     def submit(self, bundle: Bundle) -> str:
         """Create the Job, and a Secret for its secret variables."""
-        options = self._options(bundle.spec)
-        if options.git:
-            options = options.model_copy(update={"git": git.pin(options.git)})
+        options = self._pinned(self._options(bundle.spec))
         cluster = self._cluster(options.context)
         bundle, options = self._recalled(bundle, options, cluster)
         place = cluster.place(bundle.spec, options)
-        namespace = place.namespace or "default"
-        name = None
+        name = labels.name(bundle.job_id)
         while True:
             job = manifest.build(bundle, options, place, name)
-            name = job["metadata"]["name"]
-            record.update(bundle.paths, context=cluster.context, namespace=namespace, manifest=job)
-            try:
-                created = self._create(cluster, namespace, job, bundle.secrets)
-            except ApiError as error:
-                if error.reason != "AlreadyExists":
-                    raise self._refused(cluster, namespace, error, bundle.spec) from error
-                # Another user's job of the same id, to the second.
-                name = f"{labels.name(bundle.job_id)}-{random.token_hex(2)}"
-            else:
-                cluster.watch(namespace).jobs.put(created)
-                if bundle.spec.image and options.volume:
-                    remember.remember(
-                        self.state_dir, cluster.context, bundle.spec.image, options.volume
-                    )
-                return _handle(cluster.context, namespace, name)
+            record.update(
+                bundle.paths, context=cluster.context, namespace=place.namespace, manifest=job
+            )
+            if self._create(cluster, job, bundle):
+                break
+            # Another user's job of the same id, to the second.
+            name = f"{labels.name(bundle.job_id)}-{random.token_hex(2)}"
+        self._remember(cluster, bundle.spec, options)
+        return handle.make(cluster.context, job["metadata"]["namespace"], name)
 
-    def _create(
-        self, cluster: Cluster, namespace: str, job: Json, secrets: Mapping[str, str]
-    ) -> Json:
-        """Create the Job, and before it the Secret that it needs; all or nothing."""
-        name = job["metadata"]["name"]
-        if secrets:
-            cluster.api.create(_secrets(namespace), _secret(job, secrets))
-        try:
+    def submit_many(self, bundles: Sequence[Bundle]) -> list[str]:
+        """Create one Indexed Job for all runs of a notebook, where that can be."""
+        options = self._pinned(self._options(bundles[0].spec))
+        cluster = self._cluster(options.context)
+        recalled = [self._recalled(bundle, options, cluster) for bundle in bundles]
+        bundles, options = [bundle for bundle, _ in recalled], recalled[0][1]
+        place = cluster.place(bundles[0].spec, options)
+        if not sweep.is_possible(bundles, options, place):
+            return self._one_by_one(bundles)
+        name = sweep.name(bundles)
+        while True:
+            job = sweep.build(bundles, options, place, name)
+            sweep.write(bundles, job)
+            created = False
             try:
-                created = cluster.api.create(_jobs(namespace), job)
-            except ApiError as error:
-                # A request whose answer was lost is sent again: this may be our own Job.
-                found = self._find(cluster, namespace, name) if error.status == 409 else None
-                if found is None or not _is_same(found, job):
-                    raise
-                created = found
-            if secrets:
-                owner = {
-                    "apiVersion": "batch/v1",
-                    "kind": "Job",
-                    "name": name,
-                    "uid": created["metadata"]["uid"],
-                }
-                path = f"{_secrets(namespace)}/{name}"
-                cluster.api.patch(path, {"metadata": {"ownerReferences": [owner]}})
-        except BackendError as error:
-            if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
-                with contextlib.suppress(BackendError):
-                    self._delete(cluster, namespace, name)
-            if secrets:
-                with contextlib.suppress(BackendError):
-                    cluster.api.delete(f"{_secrets(namespace)}/{name}")
+                created = self._create(cluster, job, bundles[0])
+            finally:
+                if not created:
+                    sweep.remove(bundles[0].paths, name)
+            if created:
+                break
+            name = f"{labels.name(bundles[0].job_id)}-{random.token_hex(2)}"
+        self._remember(cluster, bundles[0].spec, options)
+        namespace = job["metadata"]["namespace"]
+        return [handle.make(cluster.context, namespace, name, n) for n in range(len(bundles))]
+
+    def _one_by_one(self, bundles: Sequence[Bundle]) -> list[str]:
+        """Create a Job for each; all or nothing."""
+        handles: list[str] = []
+        try:
+            for bundle in bundles:
+                handles.append(self.submit(bundle))  # noqa: PERF401 - needed when one is refused
+        except BaseException:
+            for one in handles:
+                context, namespace, name, _ = handle.parse(one)
+                with contextlib.suppress(UnattendedError):
+                    objects.delete(self._cluster(context or None), namespace, name)
             raise
-        return created
+        return handles
 
     @staticmethod
-    def _refused(
-        cluster: Cluster, namespace: str, error: ApiError, spec: JobSpec
-    ) -> UnattendedError:
-        """Return the error for a Job that was refused, in words."""
-        if error.status == 403:
-            with contextlib.suppress(BackendError):
-                needed = (*NEEDED, *SECRETS) if spec.secret_env else NEEDED
-                missing = cluster.rights.missing(namespace, needed)
-                if missing:
-                    return BackendUnavailableError(cluster.rights.explain(namespace, missing))
-        if error.status == 404:
-            return SpecError(f"namespace: there is no namespace {namespace!r}")
-        return error
+    def _create(cluster: Cluster, job: Json, bundle: Bundle) -> bool:
+        """Create a Job; False if there is one of that name."""
+        namespace = job["metadata"]["namespace"]
+        try:
+            objects.create(cluster, namespace, job, bundle.secrets)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return False
+            raise objects.refused(cluster, namespace, error, bundle.spec) from error
+        return True
+
+    @staticmethod
+    def _pinned(options: KubernetesOptions) -> KubernetesOptions:
+        if not options.git:
+            return options
+        return options.model_copy(update={"git": git.pin(options.git)})
+
+    def _remember(self, cluster: Cluster, spec: JobSpec, options: KubernetesOptions) -> None:
+        if spec.image and options.volume:
+            remember.remember(self.state_dir, cluster.context, spec.image, options.volume)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -190,7 +213,7 @@ class KubernetesBackend:
         for job in jobs:
             if not job.handle:
                 continue  # never handed over
-            context, namespace, _ = _parse(job.handle)
+            context, namespace, _, _ = handle.parse(job.handle)
             groups.setdefault((context, namespace), []).append(job)
         answer: dict[str, Observation] = {}
         failures: list[BackendError | BackendUnavailableError] = []
@@ -206,39 +229,47 @@ class KubernetesBackend:
             raise failures[0]
         return answer
 
+    def read_log(self, job: JobRef) -> tuple[int, bytes]:
+        """Return what the job's newest pod wrote, as Kubernetes keeps it."""
+        cluster, namespace, name, index = self._where(job)
+        pods = cluster.watch(namespace).look()[1].get(labels.run_key(name, index), [])
+        started = [pod for pod in pods if reasons.has_started(pod)]
+        if not started:
+            return 0, b""
+        return len(started), cluster.log(namespace, started[-1]["metadata"]["name"])
+
     # -- steering ----------------------------------------------------------------------------------
 
     def cancel(self, job: JobRef) -> None:
         """Delete the Job; its pod gets SIGTERM and its grace period."""
-        cluster, namespace, name = self._where(job)
         # Noted first: a Job that is gone and was not cancelled would be a lost one.
-        record.update(job.paths, cancelled=time.time())
-        self._delete(cluster, namespace, name)
+        self._take_away(job, "cancelled")
 
     def pause(self, job: JobRef) -> None:
-        """Suspend the Job; under Kueue deactivate its Workload, else delete the Job and keep it."""
-        cluster, namespace, name = self._where(job)
-        found = self._get(cluster, namespace, name)
+        """Suspend the Job; what cannot be suspended alone is taken away and kept here.
+
+        Under Kueue the Workload is deactivated, where this user may do so.
+        """
+        cluster, namespace, name, index = self._where(job)
         record.note_pause(job.paths)
+        if index is not None:
+            self._take_away(job, "paused")
+            return
+        found = objects.get(cluster, namespace, name)
         if not kueue.is_managed(found):
-            self._suspend(cluster, namespace, name, suspended=True)
+            objects.change(cluster, namespace, name, {"spec": {"suspend": True}})
         elif not kueue.pause(cluster, namespace, found):
-            record.update(job.paths, paused=time.time())
-            self._delete(cluster, namespace, name)
+            self._take_away(job, "paused")
 
     def resume(self, job: JobRef) -> None:
-        """Let the Job go on, or create it again where pausing had to delete it."""
-        cluster, namespace, name = self._where(job)
-        kept = record.read(job.paths)
-        if "paused" in kept:
-            if self._find(cluster, namespace, name) is None:
-                created = cluster.api.create(_jobs(namespace), kept["manifest"])
-                cluster.watch(namespace).jobs.put(created)
-            record.update(job.paths, paused=None)
+        """Let the Job go on, or create it again where pausing had to take it away."""
+        if "paused" in record.read(job.paths):
+            self._bring_back(job)
             return
-        found = self._get(cluster, namespace, name)
+        cluster, namespace, name, _ = self._where(job)
+        found = objects.get(cluster, namespace, name)
         if not kueue.is_managed(found):
-            self._suspend(cluster, namespace, name, suspended=False)
+            objects.change(cluster, namespace, name, {"spec": {"suspend": False}})
         elif not kueue.resume(cluster, namespace, found):
             raise BackendError(
                 "Only Kueue's Workload can be made active again, and this user may not change "
@@ -247,22 +278,28 @@ class KubernetesBackend:
 
     def set_priority(self, job: JobRef, priority: int) -> None:
         """Under Kueue, give the job the WorkloadPriorityClass of this value."""
-        cluster, namespace, name = self._where(job)
-        found = self._get(cluster, namespace, name)
-        if not kueue.is_managed(found):
+        cluster, namespace, name, _ = self._where(job)
+        if not kueue.is_managed(objects.get(cluster, namespace, name)):
             raise UnsupportedError(_FIXED_PRIORITY)
         label = kueue.priority_class(cluster, priority)
         changes = {"metadata": {"labels": {queues.KUEUE_PRIORITY: label}}}
-        cluster.watch(namespace).jobs.put(cluster.api.patch(f"{_jobs(namespace)}/{name}", changes))
+        objects.change(cluster, namespace, name, changes)
 
     def move(self, job: JobRef, position: int) -> None:
         """Kubernetes keeps no queue of its own that can be reordered."""
         raise UnsupportedError(_NO_ORDER)
 
     def forget(self, job: JobRef) -> None:
-        """Delete the Job, if Kubernetes still keeps it."""
-        cluster, namespace, name = self._where(job)
-        self._delete(cluster, namespace, name)
+        """Delete the Job, if Kubernetes still keeps it; a sweep's with its last run."""
+        cluster, namespace, name, index = self._where(job)
+        if index is None:
+            objects.delete(cluster, namespace, name)
+            if "paused" in record.read(job.paths):
+                objects.delete_secret(cluster, namespace, name)
+        _, _, sweep_name, index = handle.parse(job.handle)
+        if index is not None and sweep.is_last(job.paths, sweep_name):
+            objects.delete(cluster, namespace, sweep_name)
+            sweep.remove(job.paths, sweep_name)
 
     def close(self) -> None:
         """End all watches; jobs go on."""
@@ -282,9 +319,56 @@ class KubernetesBackend:
                 self._clusters[context] = found
             return found
 
-    def _where(self, job: JobRef) -> tuple[Cluster, str, str]:
-        context, namespace, name = _parse(job.handle)
-        return self._cluster(context or None), namespace, name
+    def _where(self, job: JobRef) -> tuple[Cluster, str, str, int | None]:
+        """Return where a job's Job is; with an index where it is one run of a sweep."""
+        context, namespace, name, index = handle.parse(job.handle)
+        if index is not None:
+            own = record.read(job.paths).get("own")
+            if own:
+                name, index = own, None  # it left its sweep when it was resumed
+        return self._cluster(context or None), namespace, name, index
+
+    def _take_away(self, job: JobRef, why: Literal["cancelled", "paused"]) -> None:
+        """Delete a job's Job, or take it out of its sweep, and note why."""
+        cluster, namespace, name, index = self._where(job)
+        was_away = "paused" in record.read(job.paths)
+        record.update(job.paths, **{why: time.time()})
+        try:
+            if index is not None:
+                sweep.withdraw(cluster, namespace, name, index, job.paths)
+                return
+            if why == "paused":
+                objects.keep_secret(cluster, namespace, name)
+            objects.delete(cluster, namespace, name)
+            if was_away:
+                objects.delete_secret(cluster, namespace, name)
+        except UnattendedError:
+            record.update(job.paths, **{why: None})
+            raise
+
+    def _bring_back(self, job: JobRef) -> None:
+        """Create the Job of a job that was paused by taking it away."""
+        cluster, namespace, name, index = self._where(job)
+        seen = self.poll([job]).get(job.job_id)
+        if seen is not None and seen.state is State.PAUSING:
+            raise ConflictError(f"{job.job_id} is still stopping; resume it when it is paused.")
+        if index is not None:
+            record.update(job.paths, manifest=sweep.alone(self._bundle(job), name))
+        manifest_ = record.read(job.paths)["manifest"]
+        name = manifest_["metadata"]["name"]
+        if index is not None:
+            record.update(job.paths, own=name)
+        if objects.find(cluster, namespace, name) is None:
+            created = objects.create(cluster, namespace, manifest_, {})
+            objects.give_secret(cluster, namespace, created)
+        record.update(job.paths, paused=None)
+
+    @staticmethod
+    def _bundle(job: JobRef) -> Bundle:
+        kept = read_record(job.paths)
+        if kept is None:
+            raise WorkspaceError(f"{job.paths.spec} cannot be read.")
+        return Bundle(JobSpec.checked(**kept["spec"]), job.paths)
 
     def _recalled(
         self, bundle: Bundle, options: KubernetesOptions, cluster: Cluster
@@ -317,60 +401,3 @@ class KubernetesBackend:
                     raise
         queue = queues.choose(None, None, spec, options, options.namespace or "")
         return Place(options.namespace, queue=queue)
-
-    @staticmethod
-    def _find(cluster: Cluster, namespace: str, name: str) -> Json | None:
-        try:
-            return cluster.api.get(f"{_jobs(namespace)}/{name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def _get(self, cluster: Cluster, namespace: str, name: str) -> Json:
-        found = self._find(cluster, namespace, name)
-        if found is None:
-            raise BackendError(f"Kubernetes has no Job {name} in namespace {namespace} any more.")
-        return found
-
-    @staticmethod
-    def _suspend(cluster: Cluster, namespace: str, name: str, *, suspended: bool) -> None:
-        path = f"{_jobs(namespace)}/{name}"
-        cluster.watch(namespace).jobs.put(cluster.api.patch(path, {"spec": {"suspend": suspended}}))
-
-    @staticmethod
-    def _delete(cluster: Cluster, namespace: str, name: str) -> None:
-        # Without a word about propagation, a Job's pods would stay and go on running.
-        how = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        cluster.api.delete(f"{_jobs(namespace)}/{name}", how)
-        cluster.watch(namespace).jobs.remove(name)
-
-
-def _jobs(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
-
-
-def _secrets(namespace: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/secrets"
-
-
-def _secret(job: Json, values: Mapping[str, str]) -> Json:
-    metadata = {"name": job["metadata"]["name"], "labels": job["metadata"]["labels"]}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(values)}
-
-
-def _is_same(found: Json, job: Json) -> bool:
-    """Whether a Job that is there is the one that was to be created."""
-    there = found["metadata"].get("annotations", {})
-    return bool(there.get(labels.NONCE) == job["metadata"]["annotations"][labels.NONCE])
-
-
-def _handle(context: str, namespace: str, name: str) -> str:
-    return f"{context}:{namespace}/{name}"
-
-
-def _parse(handle: str) -> tuple[str, str, str]:
-    """Return context, namespace and name of a handle; a context may have colons and slashes."""
-    context, _, rest = handle.rpartition(":")
-    namespace, _, name = rest.partition("/")
-    return context, namespace, name

@@ -82,6 +82,15 @@ class Api:
         """Read an object or a list."""
         return self._json("GET", path, query)
 
+    def read(self, path: str, **query: object) -> bytes:
+        """Read what is no object: a log."""
+        response = self._send("GET", path, query)
+        try:
+            data: bytes = response.data
+        finally:
+            response.close()
+        return data
+
     def create(self, path: str, content: Json, **query: object) -> Json:
         """Create an object."""
         return self._json("POST", path, query, content)
@@ -90,15 +99,14 @@ class Api:
         """Change an object; `kind` is ``merge``, ``strategic`` or ``json``."""
         return self._json("PATCH", path, query, content, _PATCHES[kind])
 
-    def delete(self, path: str, content: Json | None = None) -> bool:
-        """Delete an object and say whether there was one."""
+    def delete(self, path: str, content: Json | None = None) -> Json | None:
+        """Delete an object and return it as it is while it ends; None if there was none."""
         try:
-            self._json("DELETE", path, {}, content)
+            return self._json("DELETE", path, {}, content)
         except ApiError as error:
             if error.status == 404:
-                return False
+                return None
             raise
-        return True
 
     def stream(
         self, path: str, query: Mapping[str, object], read_timeout: float

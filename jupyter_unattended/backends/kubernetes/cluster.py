@@ -7,7 +7,7 @@ import time
 
 from ...errors import BackendError, BackendUnavailableError, SpecError
 from ...spec import JobSpec
-from . import pod, queues
+from . import labels, pod, queues
 from .client import Api, ApiError, Json, in_cluster
 from .manifest import Place
 from .options import KubernetesOptions
@@ -18,6 +18,7 @@ from .watch import Watch
 #: How long what was read of claims, queues and events is good for, in seconds.
 _GOOD_FOR = 30.0
 _EVENTS_GOOD_FOR = 5.0
+_LOGS_GOOD_FOR = 1.0
 
 
 class Cluster:
@@ -37,6 +38,8 @@ class Cluster:
         self._twin: Twin | None = None
         self._claims: dict[tuple[str, str], tuple[float, Json | None]] = {}
         self._events: dict[str, tuple[float, list[Json]]] = {}
+        self._queues: dict[str, tuple[float, dict[queues.System, list[str]]]] = {}
+        self._logs: dict[tuple[str, str], tuple[float, bytes]] = {}
         self._systems: tuple[float, set[queues.System]] = (0.0, set())
         self._workloads: dict[str, tuple[float, dict[str, Json]]] = {}
 
@@ -58,6 +61,20 @@ class Cluster:
             found = queues.systems(self.api)
             self._systems = (time.monotonic(), found)
         return found
+
+    def offers(self, namespace: str) -> dict[queues.System, list[str]]:
+        """Return the queues that jobs of a namespace can wait in, as far as they can be read."""
+        asked, found = self._queues.get(namespace, (0.0, {}))
+        if not asked or time.monotonic() - asked > _GOOD_FOR:
+            found = {system: queues.names(self.api, system, namespace) for system in self.systems()}
+            self._queues[namespace] = (time.monotonic(), found)
+        return found
+
+    @property
+    def known_queues(self) -> dict[queues.System, list[str]] | None:
+        """The queues of this user's own namespace as last read; None before; asks nobody."""
+        asked, found = self._queues.get(self.api.namespace, (0.0, {}))
+        return found if asked else None
 
     @property
     def has_kueue(self) -> bool:
@@ -168,6 +185,15 @@ class Cluster:
                     raise
                 found = []
             self._events[namespace] = (time.monotonic(), found)
+        return found
+
+    def log(self, namespace: str, pod: str) -> bytes:
+        """Return what a pod of ours wrote, as of a moment ago."""
+        asked, found = self._logs.get((namespace, pod), (0.0, b""))
+        if not asked or time.monotonic() - asked > _LOGS_GOOD_FOR:
+            path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+            found = self.api.read(path, container=labels.CONTAINER)
+            self._logs = {(namespace, pod): (time.monotonic(), found)}
         return found
 
     def workloads(self, namespace: str) -> dict[str, Json]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...jobs import attempts
 from ...jobs.states import State
+from ...paths import AttemptPaths
 from ..base import JobRef, Observation
-from . import kueue, queues, reasons, record
-from .client import ApiError, Json
+from . import handle, kueue, labels, objects, queues, reasons, record, sweep
+from .client import Json
 from .cluster import Cluster
 
 #: How long a Job may be without a pod, or a pod without a running container, before events are
 #: asked why, in seconds.
 _PATIENCE = 3.0
+#: bash's exit code for a script that is not there.
+_NOT_FOUND = 127
 
 
 def _memory_used(ref: JobRef) -> str:
@@ -22,6 +26,22 @@ def _memory_used(ref: JobRef) -> str:
     existing = ref.paths.existing_attempts()
     peak = attempts.record(existing[-1]).get("memory_peak") if existing else None
     return f" (it used {peak / 2**20:.0f}Mi)" if isinstance(peak, int) else ""
+
+
+def _completed(ref: JobRef, seen: Observation, existing: Sequence[AttemptPaths]) -> Observation:
+    """Complete a failure of which Kubernetes tells too little."""
+    code = seen.exit_code
+    if existing:
+        # Its pod may be gone, and the exit code with it.
+        kept = attempts.record(existing[-1]).get("exit_code")
+        return replace(seen, exit_code=kept if code is None else code)
+    if code == _NOT_FOUND:
+        return replace(
+            seen,
+            reason=f"start.sh is not in the pod: what is mounted there is not the volume that "
+            f"{ref.paths.root} is on here, or the image has no bash",
+        )
+    return seen
 
 
 class Look:
@@ -44,53 +64,90 @@ class Look:
         self._cluster = cluster
         self._namespace = namespace
         self._jobs, self._pods = cluster.watch(namespace).look()
+        self._absent: set[str] = set()
+        self._sweeps: dict[str, tuple[sweep.Done, set[int]]] = {}
         self._positions: dict[str, dict[str, int]] = {}
 
     def at(self, ref: JobRef) -> Observation | None:
         """Return how one job stands; None if the cluster has no memory of it."""
-        name = ref.handle.rpartition("/")[2]
-        pods = self._pods.get(name, [])
+        _, _, name, index = handle.parse(ref.handle)
+        seen = self._at(ref, name, index)
+        if seen is None:
+            return None
+        existing = ref.paths.existing_attempts()
+        if seen.attempt is None:
+            # Where the workspace is out of sight, pods are counted.
+            number = existing[-1].number if existing else self._started(name, index)
+            seen = replace(seen, attempt=number)
+        if seen.state is State.FAILED and not seen.reason:
+            return _completed(ref, seen, existing)
+        return seen
+
+    def _started(self, name: str, index: int | None) -> int:
+        pods = self._pods.get(labels.run_key(name, index), [])
+        return sum(reasons.has_started(pod) for pod in pods)
+
+    def _at(self, ref: JobRef, name: str, index: int | None) -> Observation | None:
+        key = labels.run_key(name, index)
+        pods = self._pods.get(key, [])
         job = self._jobs.get(name) or self._get(name)
         if job is None:
-            seen = self._gone(ref, pods)
-        elif kueue.is_managed(job) and job["spec"].get("suspend"):
-            seen = self._queued(job, pods)
-        else:
-            seen = reasons.observe(job, pods, self._events(job, pods))
-            if seen.state is State.FAILED and reasons.is_out_of_memory(seen.reason):
-                seen = replace(seen, reason=seen.reason + _memory_used(ref))
-            if seen.state is State.PREEMPTED:
-                seen = self._compare(name, pods) or seen
-        if seen is None or seen.attempt is not None:
-            return seen
-        existing = ref.paths.existing_attempts()
-        return replace(seen, attempt=existing[-1].number if existing else 0)
+            return self._gone(ref, pods, is_run=index is not None)
+        if index is not None:
+            done, withdrawn = self._sweep(job, ref)
+            if index in withdrawn:
+                # What Kubernetes starts of it from now on ends at once.
+                ours = [pod for pod in pods if pod["metadata"].get("deletionTimestamp")]
+                return self._gone(ref, ours, is_run=True)
+            job = sweep.part(job, done, index, pods)
+        if kueue.is_managed(job) and job["spec"].get("suspend"):
+            return self._queued(job, pods)
+        seen = reasons.observe(job, pods, self._events(job, pods))
+        if seen.state is State.FAILED and reasons.is_out_of_memory(seen.reason):
+            return replace(seen, reason=seen.reason + _memory_used(ref))
+        if seen.state is State.PREEMPTED:
+            return self._compare(ref, name, index, pods) or seen
+        return seen
 
-    def _compare(self, name: str, pods: list[Json]) -> Observation | None:
+    def _sweep(self, job: Json, ref: JobRef) -> tuple[sweep.Done, set[int]]:
+        """Return which runs of a sweep have ended, and which were taken out."""
+        name = job["metadata"]["name"]
+        if name not in self._sweeps:
+            self._sweeps[name] = sweep.Done.of(job), sweep.withdrawn(ref.paths, name)
+        return self._sweeps[name]
+
+    def _compare(
+        self, ref: JobRef, name: str, index: int | None, pods: list[Json]
+    ) -> Observation | None:
         """Make sure that a pod ends although its Job goes on: the Job's watch may be behind."""
         watch = self._cluster.watch(self._namespace)
-        uid = pods[-1]["metadata"]["uid"]
-        if watch.compared.get(name) == uid:
+        key, uid = labels.run_key(name, index), pods[-1]["metadata"]["uid"]
+        if watch.compared.get(key) == uid:
             return None
-        watch.compared[name] = uid
+        watch.compared[key] = uid
         job = self._get(name)
+        if job is not None and index is not None:
+            self._sweeps.pop(name, None)
+            job = sweep.part(job, self._sweep(job, ref)[0], index, pods)
         return reasons.observe(job, pods) if job is not None else None
 
     def _get(self, name: str) -> Json | None:
         """Ask for a Job that the watch does not know: it may be younger than the last word."""
-        try:
-            job = self._cluster.api.get(f"/apis/batch/v1/namespaces/{self._namespace}/jobs/{name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        if name in self._absent:
+            return None
+        job = objects.find(self._cluster, self._namespace, name)
+        if job is None:
+            self._absent.add(name)
+            return None
+        self._jobs[name] = job
         self._cluster.watch(self._namespace).jobs.put(job)
         return job
 
-    @staticmethod
-    def _gone(ref: JobRef, pods: list[Json]) -> Observation | None:
-        """Return how a job stands whose Job is not there."""
+    def _gone(self, ref: JobRef, pods: list[Json], *, is_run: bool = False) -> Observation | None:
+        """Return how a job stands whose Job is not there, or that was taken out of its sweep."""
         kept = record.read(ref.paths)
+        if is_run and "own" in kept:
+            return self._at(ref, kept["own"], None)
         alive = any(not reasons.is_gone(pod) for pod in pods)
         if "cancelled" in kept:
             if alive:
@@ -100,6 +157,8 @@ class Look:
             if alive:
                 return Observation(State.PAUSING, "stopping, within its grace period")
             return Observation(State.PAUSED, since=kept["paused"])
+        if alive:
+            return Observation(State.RUNNING, "somebody deleted its Job; it is stopping")
         return None
 
     def _queued(self, job: Json, pods: list[Json]) -> Observation:

@@ -52,7 +52,7 @@ class Place:
 def build(
     bundle: Bundle, options: KubernetesOptions, place: Place, name: str | None = None
 ) -> Json:
-    """Return the Job.
+    """Return the Job, with the patch that the options have.
 
     Parameters
     ----------
@@ -70,9 +70,15 @@ def build(
     SpecError
         If there is no image, or the job would not see its workspace.
     """
+    job = compose(bundle, options, place, name or labels.name(bundle.job_id))
+    merged: Json = merge(job, options.patch_object())
+    return merged
+
+
+def compose(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) -> Json:
+    """Return the Job without the options' patch; parameters as for `build`."""
     spec = bundle.spec
     queue = place.queue
-    name = name or labels.name(bundle.job_id)
     marks = {
         "app.kubernetes.io/managed-by": "jupyter-unattended",
         labels.JOB: labels.value(bundle.job_id),
@@ -104,7 +110,7 @@ def build(
             # not stop in its grace period.
             "backoffLimit": spec.max_restarts,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {"rules": _failure_rules(clones=options.git is not None)},
             "ttlSecondsAfterFinished": math.ceil(options.keep_for),
             "template": {
                 "metadata": {
@@ -117,23 +123,24 @@ def build(
     }
     if place.namespace:
         job["metadata"]["namespace"] = place.namespace
-    merged: Json = merge(job, options.patch_object())
-    return merged
+    return job
 
 
-def _failure_rules() -> list[Json]:
+def _failure_rules(*, clones: bool) -> list[Json]:
     exit_codes = {"containerName": labels.CONTAINER}
-    return [
+    failed = {"operator": "NotIn", "values": [STOPPED, KILLED]}
+    rules: list[Json] = [
         {
             "action": "Ignore",
             "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
         },
         {"action": "Ignore", "onExitCodes": {**exit_codes, "operator": "In", "values": [STOPPED]}},
-        {
-            "action": "FailJob",
-            "onExitCodes": {**exit_codes, "operator": "NotIn", "values": [STOPPED, KILLED]},
-        },
+        {"action": "FailJob", "onExitCodes": {**exit_codes, **failed}},
     ]
+    if clones:
+        cloning = {"containerName": labels.CLONE, **failed}
+        rules.append({"action": "FailJob", "onExitCodes": cloning})
+    return rules
 
 
 def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) -> Json:
@@ -146,7 +153,7 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
     container: Json = {
         "name": labels.CONTAINER,
         "image": image,
-        "command": ["bash", *(_literal(word) for word in script)],
+        "command": ["bash", *(literal(word) for word in script)],
         "env": _environment(spec, options, twin, name),
         "resources": _resources(spec, options, twin),
         "volumeMounts": [mount.mount for mount in mounted],
@@ -177,7 +184,7 @@ def _pod(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) ->
     }
     _choose_nodes(pod, options, place)
     if options.git:
-        pod["initContainers"] = [_clone(spec, options, image, policy)]
+        pod["initContainers"] = [_clone(spec, options, container)]
     return pod
 
 
@@ -241,7 +248,7 @@ def _environment(spec: JobSpec, options: KubernetesOptions, twin: Twin, name: st
     if spec.time_limit is not None:
         literals["UNATTENDED_TIME_LIMIT"] = f"{spec.time_limit:g}"
     for variable, value in literals.items():
-        entries[variable] = {"name": variable, "value": _literal(value)}
+        entries[variable] = {"name": variable, "value": literal(value)}
     for variable in spec.secret_env:
         entries[variable] = _from_secret(variable, name, variable)
     return list(entries.values())
@@ -265,17 +272,27 @@ def _resources(spec: JobSpec, options: KubernetesOptions, twin: Twin) -> Json:
     return {"requests": requests, **({"limits": limits} if limits else {})}
 
 
-def _clone(spec: JobSpec, options: KubernetesOptions, image: str, policy: str | None) -> Json:
-    """Return the init container that puts a commit of the repository where the workspace was."""
+def _clone(spec: JobSpec, options: KubernetesOptions, job: Json) -> Json:
+    """Return the init container that puts a commit of the repository where the workspace was.
+
+    Parameters
+    ----------
+    spec, options
+        What was asked for.
+    job
+        The container of the job: this one has the same image, user and amounts.
+    """
     repository, _, commit = str(options.git).rpartition("@")
     script = (
         'set -e; cd "$1"; git init -q .; '
-        'git -c credential.helper="$helper" fetch -q --depth 1 "$2" "$3"; '
+        'fetch() { git -c credential.helper="$helper" fetch -q --depth 1 "$1" "$2"; }; '
+        'fetch "$2" "$3" || { sleep 3; fetch "$2" "$3"; }; '
         "git checkout -q --detach FETCH_HEAD"
     )
     helper = '!f() { echo "username=$GIT_USERNAME"; echo "password=$GIT_PASSWORD"; }; f'
     environment: list[Json] = [
-        {"name": "helper", "value": _literal(helper) if options.git_secret else ""}
+        {"name": "helper", "value": literal(helper) if options.git_secret else ""},
+        {"name": "GIT_TERMINAL_PROMPT", "value": "0"},
     ]
     if options.git_secret:
         environment += [
@@ -283,20 +300,25 @@ def _clone(spec: JobSpec, options: KubernetesOptions, image: str, policy: str | 
             _from_secret("GIT_PASSWORD", options.git_secret, "password"),
         ]
     workspace = str(spec.workspace)
-    container: Json = {
-        "name": "clone",
-        "image": image,
-        "command": ["bash", "-c", _literal(script), "clone"]
-        + [_literal(word) for word in (workspace, repository, commit)],
-        "env": environment,
-        "volumeMounts": [{"name": mounts.CLONE, "mountPath": workspace}],
+    amounts = {
+        kind: {name: value for name, value in found.items() if name in ("cpu", "memory")}
+        for kind, found in job["resources"].items()
     }
-    if policy:
-        container["imagePullPolicy"] = policy
-    return container
+    same = ("image", "imagePullPolicy", "securityContext")
+    return {
+        "name": labels.CLONE,
+        **{name: job[name] for name in same if name in job},
+        "command": ["bash", "-c", literal(script), "clone"]
+        + [literal(word) for word in (workspace, repository, commit)],
+        "env": environment,
+        "resources": {kind: found for kind, found in amounts.items() if found},
+        "volumeMounts": [{"name": mounts.CLONE, "mountPath": workspace}],
+        # So that the pod's status tells why git failed.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Keep Kubernetes from expanding ``$(NAME)`` in commands and variables."""
     return text.replace("$", "$$")
 

@@ -204,6 +204,12 @@ class KubernetesOptions(BaseModel):
     git_secret: str | None = Field(
         None, description="Secret with `username` and `password` for --git."
     )
+    at_once: int | None = Field(
+        None,
+        ge=1,
+        description="When many runs of one notebook are submitted together: at most so many at the "
+        "same time.",
+    )
     keep_for: Duration = Field(
         7 * 86400, description="How long Kubernetes keeps the Job after its end, e.g. 2d."
     )

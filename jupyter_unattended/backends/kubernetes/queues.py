@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ...errors import BackendError, SpecError
 from ...spec import JobSpec
@@ -86,13 +87,28 @@ def names(api: Api, system: System, namespace: str) -> list[str]:
     return []
 
 
-def describe(api: Api, found: set[System], namespace: str) -> str:
-    """Say in a few words which queues the systems `found` have; empty if there are none."""
-    parts = []
-    for system in sorted(found):
-        queues = names(api, system, namespace)
-        parts.append(f"{_TITLES[system]} ({', '.join(queues) if queues else 'no queue readable'})")
-    return "; ".join(parts)
+def describe(found: Mapping[System, Sequence[str]]) -> str:
+    """Say in a few words which queues there are in each system; empty without a system."""
+    return "; ".join(
+        f"{_TITLES[system]} ({', '.join(found[system]) or 'no queue readable'})"
+        for system in sorted(found)
+    )
+
+
+def narrow(found: Mapping[System, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Return JSON Schema keywords for the options about queues, where these are all there are."""
+    if not found:
+        why = {"x-disabled": "This cluster has neither Kueue nor KAI nor Run:ai."}
+        return {"queue": why, "queue_system": why, "workload_priority": why}
+    narrowed: dict[str, dict[str, Any]] = {
+        "queue_system": {"enum": ["auto", *sorted(found), "none"], "default": "auto"}
+    }
+    if all(found.values()):
+        names = sorted({name for queues in found.values() for name in queues})
+        narrowed["queue"] = {"type": "string", "enum": names}
+    if "kueue" not in found:
+        narrowed["workload_priority"] = {"x-disabled": "This cluster does not have Kueue."}
+    return narrowed
 
 
 def choose(

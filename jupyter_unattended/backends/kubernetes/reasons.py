@@ -69,6 +69,11 @@ def terminated(pod: Json) -> Json:
     return found
 
 
+def has_started(pod: Json) -> bool:
+    """Whether a pod's container runs or has run."""
+    return bool({"running", "terminated"} & set(container_status(pod).get("state", {})))
+
+
 def is_gone(pod: Json) -> bool:
     """Whether nothing of a pod runs any more."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
@@ -120,6 +125,8 @@ def _ending(job: Json, pods: Sequence[Json]) -> Observation | None:
 
 def _why_failed(job: Json, failed: Json, pod: Json | None) -> str:
     reason = failed.get("reason")
+    if pod is not None and (problem := _why_not_cloned(pod)):
+        return problem
     if pod is not None and terminated(pod).get("reason") == "OOMKilled":
         return out_of_memory(pod)
     if reason == "DeadlineExceeded":
@@ -131,6 +138,26 @@ def _why_failed(job: Json, failed: Json, pod: Json | None) -> str:
     if reason == "PodFailurePolicy":
         return ""  # its own exit code: the job directory tells more than Kubernetes
     return str(failed.get("message") or reason or "")
+
+
+def _why_not_cloned(pod: Json) -> str:
+    """Say why the repository could not be cloned; empty if it could."""
+    end = _cloning(pod).get("terminated", {})
+    if not end.get("exitCode"):
+        return ""
+    last = (str(end.get("message", "")).strip().splitlines() or [f"exit code {end['exitCode']}"])[
+        -1
+    ]
+    return f"the repository could not be cloned: {last}"
+
+
+def _cloning(pod: Json) -> Json:
+    """Return the state of the container that clones a repository; empty if there is none."""
+    for status in pod.get("status", {}).get("initContainerStatuses", []):
+        if status["name"] == labels.CLONE:
+            found: Json = status.get("state", {})
+            return found
+    return {}
 
 
 def _alive(pod: Json, pods: Sequence[Json], events: Sequence[Json]) -> Observation:
@@ -158,6 +185,8 @@ def _alive(pod: Json, pods: Sequence[Json], events: Sequence[Json]) -> Observati
 
 def _why_not_started(pod: Json, events: Sequence[Json]) -> str:
     status = pod.get("status", {})
+    if "running" in _cloning(pod):
+        return "cloning the repository"
     for entry in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         waiting = entry.get("state", {}).get("waiting", {})
         words = _WAITING.get(waiting.get("reason", ""))

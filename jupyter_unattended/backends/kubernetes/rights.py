@@ -16,7 +16,7 @@ kind: Role
 metadata: {{name: jupyter-unattended, namespace: {namespace}}}
 rules:
 - {{apiGroups: [batch], resources: [jobs], verbs: [create, get, list, watch, patch, delete]}}
-- {{apiGroups: [""], resources: [pods], verbs: [get, list, watch]}}
+- {{apiGroups: [""], resources: [pods], verbs: [get, list, watch, delete]}}
 - {{apiGroups: [""], resources: [pods/log, persistentvolumeclaims], verbs: [get]}}
 - {{apiGroups: [""], resources: [events], verbs: [list]}}
 - {{apiGroups: [""], resources: [secrets], verbs: [create, patch, delete]}}
@@ -51,6 +51,8 @@ _JOBS = tuple(
 NEEDED = (*_JOBS, Right("list", "pods"), Right("watch", "pods"))
 #: Needed for ``secret_env`` only.
 SECRETS = (Right("create", "secrets"), Right("patch", "secrets"), Right("delete", "secrets"))
+#: Needed to stop one run of a sweep.
+PODS = (Right("delete", "pods"),)
 #: Needed to pause a job under Kueue without deleting it.
 WORKLOADS = (Right("patch", "workloads", "kueue.x-k8s.io"),)
 

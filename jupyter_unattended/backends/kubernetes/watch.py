@@ -182,11 +182,12 @@ class Watch:
     def __init__(self, api: Api, namespace: str) -> None:
         self.jobs = Reflection(api, f"/apis/batch/v1/namespaces/{namespace}/jobs")
         self.pods = Reflection(api, f"/api/v1/namespaces/{namespace}/pods")
-        #: For each Job the pod whose end was compared with what the API server says of the Job.
+        #: By `labels.pods_key` the pod whose end was compared with what the API server says of its
+        #: Job.
         self.compared: dict[str, str] = {}
 
     def look(self) -> tuple[dict[str, Json], dict[str, list[Json]]]:
-        """Return the Jobs by name, and for each name the pods, oldest first.
+        """Return the Jobs by name, and their pods by `labels.pods_key`, oldest first.
 
         Raises
         ------
@@ -196,8 +197,7 @@ class Watch:
         # Pods first: a pod that is seen always belongs to a Job that is seen, or that is gone.
         pods: dict[str, list[Json]] = {}
         for pod in self.pods.objects():
-            job = pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", "")
-            pods.setdefault(job, []).append(pod)
+            pods.setdefault(labels.pods_key(pod), []).append(pod)
         for group in pods.values():
             group.sort(key=lambda pod: (pod["metadata"]["creationTimestamp"], _started(pod)))
         return {job["metadata"]["name"]: job for job in self.jobs.objects()}, pods

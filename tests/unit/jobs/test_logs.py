@@ -113,3 +113,31 @@ def test_following_one_attempt_ends_with_it(paths: JobPaths) -> None:
 
 def test_following_a_job_that_never_began_ends_with_it(paths: JobPaths) -> None:
     assert list(logs.follow(paths, None, lambda: view(State.CANCELLED, 0))) == []
+
+
+def test_where_the_workspace_is_out_of_sight_the_scheduler_is_asked(paths: JobPaths) -> None:
+    text = "begun\né€"
+    chunk = logs.read(paths, remote=lambda: (2, text.encode()))
+    assert (chunk.attempt, chunk.text, chunk.size, chunk.last) == (2, text, 11, False)
+    chunk = logs.read(paths, 6, 2, ended=True, remote=lambda: (2, text.encode()))
+    assert (chunk.text, chunk.offset, chunk.last) == ("é€", 11, True)
+    chunk = logs.read(paths, 0, 1, remote=lambda: (2, text.encode()))
+    assert (chunk.text, chunk.last) == ("", False)
+    assert logs.read(paths, remote=lambda: (0, b"")).attempt == 0
+    assert "".join(logs.follow(paths, None, None, lambda: (1, text.encode()))) == text
+    put(paths, 1, b"from the workspace")
+    assert logs.read(paths, remote=lambda: (2, b"x")).text == "from the workspace"
+
+
+def test_following_through_the_scheduler_ends_with_the_job(paths: JobPaths) -> None:
+    said = iter([b"one ", b"one ", b"one two ", b"one two ", b"one two three"])
+    last = [b""]
+
+    def remote() -> tuple[int, bytes]:
+        last[0] = next(said, last[0])
+        return 1, last[0]
+
+    states = iter([State.RUNNING, State.RUNNING, State.SUCCEEDED])
+    assert "".join(logs.follow(paths, None, lambda: view(next(states), 1), remote)) == (
+        "one two three"
+    )
