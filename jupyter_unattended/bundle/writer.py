@@ -18,6 +18,8 @@ from ..paths import UNATTENDED_DIR, JobPaths
 from ..spec import JobSpec
 
 #: Unfinished job directories begin so; they are hidden and never taken for a job.
+#: Within ``.unattended``: job directories for what somebody applies by hand.
+RENDERED = ".rendered"
 _NEW = ".new-"
 #: After so many seconds an unfinished one is left over from a process that was killed.
 _STALE = 3600.0
@@ -81,7 +83,9 @@ class Draft:
         remove(JobPaths(self._where))
 
 
-def begin(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Draft:
+def begin(
+    spec: JobSpec, new_id: Callable[[], str], contents: Contents, *, listed: bool = True
+) -> Draft:
     """Write a job directory under a hidden name in ``spec.workspace``.
 
     Parameters
@@ -90,6 +94,8 @@ def begin(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Draft
         The job, with its workspace.
     new_id
         Makes an id; called again when the id is taken.
+    listed
+        Whether it goes where jobs are looked for; else into ``.rendered`` there.
 
     Raises
     ------
@@ -100,6 +106,9 @@ def begin(spec: JobSpec, new_id: Callable[[], str], contents: Contents) -> Draft
     home = spec.workspace / UNATTENDED_DIR
     try:
         _make_home(home)
+        if not listed:
+            home = home / RENDERED
+            home.mkdir(exist_ok=True)
         while True:
             job_id = new_id()
             unfinished, final = home / f"{_NEW}{job_id}", home / job_id

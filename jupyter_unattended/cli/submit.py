@@ -118,13 +118,26 @@ the browser or the Jupyter server is closed.
 )
 
 
-def _render(request: Request) -> int:
-    return _print_rendering(request)
+def _render(request: Request, write: bool) -> int:
+    if not write:
+        return _print_rendering(request)
+    rendering, directory = service().write_rendered(request.spec())
+    print(rendering.text.rstrip("\n"))
+    text.say(f"The job directory is {directory}; the job is in no list, its output is there.")
+    return 0
 
 
 render_command = Command(
     "render",
     _render,
+    [
+        click.Option(
+            ["--write"],
+            is_flag=True,
+            help="Write the job directory too, so that what is printed can be applied by somebody "
+            "else.",
+        )
+    ],
     help=f"""Print what a backend would submit, without submitting it.
 {WORDS}
 """,

@@ -37,7 +37,7 @@ from .store import Row, Store
 from .view import AttemptView, HistoryEntry, JobView, LogChunk
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, JobRef
+    from ..backends.base import Backend, JobRef, Rendering
     from ..spec import JobSpec
     from .preparation import Prepared
 
@@ -149,6 +149,20 @@ class JobService:
         from . import submission
 
         return submission.submit_many(self, specs, force=force, secrets=secrets or {})
+
+    def write_rendered(self, spec: JobSpec, *, force: bool = False) -> tuple[Rendering, Path]:
+        """Write a job directory, and return what to hand to the scheduler by hand, and where it is.
+
+        For who may not submit: somebody else applies it. Such a job is in no list.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend needs more than what it renders.
+        """
+        from . import submission
+
+        return submission.write_rendered(self, spec, force=force)
 
     def rerun(self, ref: str, *, secrets: Mapping[str, str] | None = None) -> JobView:
         """Submit a job's own notebook, as it was then, with the same spec as a new job."""

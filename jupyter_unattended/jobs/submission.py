@@ -15,9 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._version import __version__
-from ..backends.base import Bundle, TakesMany
+from ..backends.base import Bundle, Rendering, TakesMany
 from ..bundle import writer
-from ..errors import PreflightError, SpecError, StoreError, WorkspaceError
+from ..errors import (
+    PreflightError,
+    SpecError,
+    StoreError,
+    UnsupportedError,
+    WorkspaceError,
+)
 from ..notebook import environment, preflight
 from ..paths import JobPaths
 from ..runtime import travel
@@ -70,6 +76,27 @@ def submit_many(
     for together in _batches(service, prepared):
         views += _submit(service, [(prepared[at], hidden[at]) for at in together])
     return views
+
+
+def write_rendered(service: JobService, spec: JobSpec, *, force: bool) -> tuple[Rendering, Path]:
+    """Write a job directory for somebody to run by hand; see `JobService.write_rendered`."""
+    prepared = Preparation(service).prepare(spec, None, strict=True)
+    backend = service.backend(prepared.spec.backend)
+    if not getattr(backend, "renders_whole", False):
+        raise UnsupportedError(
+            f"{backend.name}: what it renders cannot be run by hand; submit it instead."
+        )
+    if prepared.errors and not force:
+        raise PreflightError(_count(prepared.errors), prepared.findings)
+    new_id = partial(ids.new, prepared.spec.name or "")
+    draft = writer.begin(prepared.spec, new_id, _contents(prepared, time.time()), listed=False)
+    try:
+        rendering = backend.render(Bundle(prepared.spec, draft.paths))
+        draft.publish()
+    except BaseException:
+        draft.discard()
+        raise
+    return rendering, draft.paths.root
 
 
 def _batches(service: JobService, prepared: Sequence[Prepared]) -> list[range]:

@@ -62,6 +62,8 @@ class KubernetesBackend:
     name: ClassVar[str] = "kubernetes"
     title: ClassVar[str] = "Kubernetes: this server's image and volumes, on the cluster's machines"
     keeps_history: ClassVar[bool] = False
+    #: What is rendered can be applied by somebody else.
+    renders_whole: ClassVar[bool] = True
 
     def __init__(self) -> None:
         #: Where what was last given outside a cluster is remembered; set by the registry.

@@ -8,6 +8,7 @@ of its own, made from the sweep's.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -150,6 +151,8 @@ def remove(paths: JobPaths, job_name: str) -> None:
     """Remove the files of a sweep that is no more."""
     for suffix in ("", ".json", ".withdrawn"):
         _file(paths, job_name, suffix).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        _file(paths, job_name).parent.rmdir()  # where that was the last one
 
 
 def withdrawn(paths: JobPaths, job_name: str) -> set[int]:
