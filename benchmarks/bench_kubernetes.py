@@ -6,6 +6,7 @@ On a cluster of its own (see ``python -m tests.cluster build``), or on that of `
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="submits of each contender")
     parser.add_argument("--jobs", type=int, default=200, help="jobs submitted at once")
+    parser.add_argument("--runs", type=int, default=1000, help="runs of a sweep")
     parser.add_argument(
         "--live", type=int, default=500, help="live jobs while requests are counted"
     )
@@ -52,6 +55,7 @@ def main() -> None:
         service._backends["kubernetes"] = bench.backend
         measure_start(bench, service, options.rounds)
         measure_many(bench, service, options.jobs)
+        measure_sweep(bench, service, options.runs)
         measure_requests(bench, options.live)
         bench.close()
         cluster.kubectl("delete", "namespace", "bench", "--wait=false")
@@ -86,7 +90,7 @@ def measure_many(bench: Bench, service: JobService, number: int) -> None:
     """Submit many at once through the service; they are suspended, so that nothing else runs."""
     spec = _notebook(bench, "many", suspend=True)
     began = time.perf_counter()
-    views = service.submit_many([spec] * number, force=True)
+    views = [service.submit(spec, force=True) for _ in range(number)]
     took = time.perf_counter() - began
     print(f"{number} submits: {took:.2f} s, {took / number * 1000:.1f} ms each")
     began = time.perf_counter()
@@ -94,8 +98,27 @@ def measure_many(bench: Bench, service: JobService, number: int) -> None:
     print(f"first look at all of them: {(time.perf_counter() - began) * 1000:.0f} ms")
 
 
-def measure_requests(bench: Bench, live: int) -> None:
-    """Count requests to the API server in a minute of polling each second."""
+def measure_sweep(bench: Bench, service: JobService, number: int) -> None:
+    """Submit many runs together: one Indexed Job, suspended."""
+    spec = _notebook(bench, "sweep", suspend=True)
+    names = [spec.model_copy(update={"name": f"run {n}"}) for n in range(number)]
+    with _counting() as counted:
+        began = time.perf_counter()
+        views = service.submit_many(names, force=True)
+        took = time.perf_counter() - began
+        asked = counted.total()
+    print(
+        f"a sweep of {number} runs: {took:.2f} s, {took / number * 1000:.1f} ms each, "
+        f"{asked} requests"
+    )
+    began = time.perf_counter()
+    assert len(service.unfinished()) >= len(views)
+    print(f"a look at all of them: {(time.perf_counter() - began) * 1000:.0f} ms")
+
+
+@contextlib.contextmanager
+def _counting() -> Iterator[Counter[str]]:
+    """Count requests to the API server by path."""
     counted: Counter[str] = Counter()
     once = Api._once
 
@@ -103,6 +126,15 @@ def measure_requests(bench: Bench, live: int) -> None:
         counted[path] += 1
         return once(self, method, path, *rest)
 
+    Api._once = counting  # type: ignore[method-assign]
+    try:
+        yield counted
+    finally:
+        Api._once = once  # type: ignore[method-assign]
+
+
+def measure_requests(bench: Bench, live: int) -> None:
+    """Count requests to the API server in a minute of polling each second."""
     jobs = []
     for _ in range(live):
         spec = _notebook(bench, "live", suspend=True)
@@ -112,10 +144,8 @@ def measure_requests(bench: Bench, live: int) -> None:
         jobs.append(JobRef(bundle.job_id, bench.backend.submit(bundle), paths))
     for group in (jobs[:1], jobs):
         backend = KubernetesBackend()
-        Api._once = counting  # type: ignore[method-assign]
-        counted.clear()
-        slowest = _poll_for_a_minute(backend, group)
-        Api._once = once  # type: ignore[method-assign]
+        with _counting() as counted:
+            slowest = _poll_for_a_minute(backend, group)
         backend.close()
         print(
             f"{len(group)} live jobs: {counted.total()} requests in a minute of polling each "

@@ -129,7 +129,7 @@ def test_a_volume_that_only_this_node_can_mount(bench: Bench, tmp_path: Path) ->
     data = {"backend": "kubernetes", "cpus": 0.1, "requirements": ""}
     request = {"notebook": "test.ipynb", "data": data}
     (shown,) = (
-        file["content"]
+        file["text"]
         for file in server.ask("/preview", request)["files"]
         if file["filename"].endswith(".yaml")
     )

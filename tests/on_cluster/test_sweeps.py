@@ -123,7 +123,7 @@ def test_runs_share_a_job_and_nothing_else(bench: Bench, service: JobService) ->
     assert "finished" not in log(service, cancelled).splitlines()
     for view in (done, failed, stopped, paused, cancelled):
         service.delete(view.id)
-    assert not list((bench.workspace / ".unattended" / ".sweeps").iterdir())
+    assert not (bench.workspace / ".unattended" / ".sweeps").exists()
     wait_until(
         lambda: not bench.cluster.get("jobs", "--namespace", bench.namespace)["items"],
         "the Jobs are gone",
@@ -164,7 +164,7 @@ def test_runs_with_secrets_are_jobs_of_their_own(bench: Bench, service: JobServi
 
 
 @pytest.mark.timeout(300)
-def test_a_sweep_of_100_runs_is_one_request(bench: Bench, service: JobService) -> None:
+def test_a_sweep_is_one_request(bench: Bench, service: JobService) -> None:
     counted = []
     api = bench.backend._cluster(None).api
     create = api.create
@@ -174,12 +174,12 @@ def test_a_sweep_of_100_runs_is_one_request(bench: Bench, service: JobService) -
         return create(path, *rest, **query)
 
     api.create = counting  # type: ignore[method-assign]
-    views = service.submit_many(specs(bench, *["pass"] * 100, at_once=10))
+    views = service.submit_many(specs(bench, *["pass"] * 50, at_once=10))
     assert sum(path.endswith("/jobs") for path in counted) == 1
 
     def all_done() -> bool:
         now = {view.id: view for view in service.list()}
-        assert len(now) == 100
+        assert len(now) == 50
         failed = [view for view in now.values() if view.state is State.FAILED]
         assert not failed, (failed[0], log(service, failed[0]))
         return all(view.state is State.SUCCEEDED for view in now.values())

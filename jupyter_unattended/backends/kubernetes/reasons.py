@@ -288,7 +288,8 @@ def _lack(part: str, pod: Json) -> str:
         wanted = _wanted(pod, short[1])
         what = f"fewer than {wanted} {short[1]} free" if wanted else f"not enough {short[1]}"
     elif "untolerated taint" in what:
-        what = what.replace("node(s) had untolerated taint", "has a taint not tolerated:")
+        taint = re.search(r"\{.*\}", what)  # newer versions do not say which
+        what = "has a taint that is not tolerated" + (f": {taint[0]}" if taint else "")
     elif "didn't match Pod's node affinity/selector" in what:
         what = "does not match the node selector"
     elif "were unschedulable" in what:
