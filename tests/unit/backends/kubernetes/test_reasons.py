@@ -147,8 +147,8 @@ def test_why_a_container_does_not_start(waiting: dict[str, str], expected: str) 
         (
             "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 node(s) had untolerated "
             "taint {gpu: }. preemption: 0/3 nodes are available: 3 Preemption is not helpful.",
-            "no node is free for it (3 nodes: fewer than 2 nvidia.com/gpu free, has a taint not "
-            "tolerated: {gpu: } on 2)",
+            "no node is free for it (3 nodes: fewer than 2 nvidia.com/gpu free, has a taint that "
+            "is not tolerated: {gpu: } on 2)",
         ),
         (
             "0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, "
