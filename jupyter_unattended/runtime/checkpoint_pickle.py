@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import io
 import pickle
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -124,6 +125,10 @@ class BufferUnpickler(pickle.Unpickler):
             yield data
 
 
+#: What is saved by its name, or is code: next to nothing.
+_BY_NAME = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+
+
 class Captured:
     """A pickle in memory, with copies of the large buffers: what a thread may write later."""
 
@@ -152,7 +157,7 @@ def estimate_size(obj: object, limit: int = 100_000) -> int:
     stack = [obj]
     while stack and len(seen) < limit:
         item = stack.pop()
-        if id(item) in seen:
+        if id(item) in seen or isinstance(item, _BY_NAME):
             continue
         seen.add(id(item))
         size = _nbytes(item)
@@ -164,16 +169,17 @@ def estimate_size(obj: object, limit: int = 100_000) -> int:
             stack.extend(item)
         elif isinstance(item, (bytes, bytearray, str)):
             total += len(item)
-        elif not isinstance(item, (type, int, float)) and hasattr(item, "__dict__"):
+        elif not isinstance(item, (int, float)) and hasattr(item, "__dict__"):
             stack.append(vars(item))
     return total
 
 
 def _nbytes(item: object) -> int | None:
-    if isinstance(item, type):
+    try:
+        if type(item).__module__.partition(".")[0] == "pandas" and hasattr(item, "memory_usage"):
+            usage = item.memory_usage()
+            return int(usage.sum() if hasattr(usage, "sum") else usage)
+        size = getattr(item, "nbytes", None)
+    except Exception:  # whatever an object does when it is asked: ctypes looks for a library
         return None
-    if type(item).__module__.partition(".")[0] == "pandas" and hasattr(item, "memory_usage"):
-        usage = item.memory_usage()
-        return int(usage.sum() if hasattr(usage, "sum") else usage)
-    size = getattr(item, "nbytes", None)
     return size if isinstance(size, int) else None

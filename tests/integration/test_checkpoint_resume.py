@@ -108,6 +108,14 @@ def test_what_the_guide_says_is_saved(tmp_path: Path) -> None:
     assert [line["first_cell"] for line in job.events("resumed")] == list(range(1, len(CLAIMS)))
 
 
+def test_by_default_half_a_minute_is_worth_saving(tmp_path: Path) -> None:
+    cells = ["import numpy as np, time\nx = np.arange(9)", "time.sleep(30.5)", "print(x.sum())"]
+    job = Job(tmp_path, *cells)
+    assert job.run() == 0
+    assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [1]
+    assert not job.events("hook_failed")
+
+
 STOP = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 ONCE = "if os.environ['UNATTENDED_ATTEMPT'] == '1':\n    "
 

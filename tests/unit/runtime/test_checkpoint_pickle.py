@@ -218,3 +218,16 @@ def test_estimates_without_looking_into_arrays() -> None:
     frame = pd.DataFrame({"x": np.zeros(500)})
     size = estimate_size({"h": holder, "again": [holder], "f": frame, "b": b"x" * 100})
     assert 8000 + 4000 + 100 <= size < 8000 + 4000 + 1000
+
+
+def test_estimates_of_namespaces() -> None:
+    class Awkward:
+        @property
+        def nbytes(self) -> int:
+            raise OSError("not here")
+
+    import ctypes
+
+    array = np.zeros((10, 1000))
+    names = {"np": np, "pd": pd, "a": array, "x": Awkward(), "c": ctypes.cdll, "f": estimate_size}
+    assert estimate_size(names) == array.nbytes
