@@ -61,10 +61,10 @@ test-container: $(VENV)/.dev  ## Run the tests with a real Podman, which they in
 	$(BIN)/python -m pytest --timeout 300 tests/container
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/hpc/slurm
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/hpc/slurm
 
 test-gridengine: $(VENV)/.dev  ## The same on a real Grid Engine
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/hpc/gridengine
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/hpc/gridengine
 
 test-ui: labextension  ## Run the tests of the front end, the last ones in a real browser (Chromium)
 	$(BIN)/python tools/labextension_build.py install

@@ -55,6 +55,8 @@ SCHEDULER = {
     "flush_submit_sec": "1",
     "flush_finish_sec": "1",
     "weight_priority": "1.0",
+    # Between two jobs alone, a second of waiting would weigh more than all of -p.
+    "weight_waiting_time": "0.0",
     "job_load_adjustments": "NONE",
     "schedd_job_info": "true",
     "max_reservation": "0",
