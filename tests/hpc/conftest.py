@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
     "hpc.chains",
     "hpc.arrays",
     "hpc.digits",
+    "hpc.pages",
     "integration.backend_contract",
 )
 
@@ -31,6 +32,7 @@ from integration.backend_contract import Site  # noqa: E402
 from . import bundles  # noqa: E402
 from .bundles import Run  # noqa: E402
 from .daemons import scratch  # noqa: E402
+from .shell import Shell  # noqa: E402
 
 
 @pytest.fixture
@@ -88,3 +90,9 @@ def site(
         cluster.preempt(handle(job))
 
     return Site(service, workspace, backend.name, kill, stop, patience=60, slots=cluster.slots)
+
+
+@pytest.fixture
+def shell(cluster: Any, workspace: Path) -> Shell:
+    """Return the command line in a workspace of the user's own."""
+    return Shell(cluster, workspace)

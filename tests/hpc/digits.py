@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nbformat
 import pytest
 
 from .daemons import wait_for
+from .shell import Shell
 
 Cluster = Any
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train-digits.ipynb"
@@ -26,43 +26,6 @@ CHANGED = (
     "    while waits and attempt < 3 and epoch >= 20 * attempt and not stop_requested():\n"
     "        time.sleep(0.1)\n"
 )
-
-
-class Shell:
-    """The command line as an ordinary user runs it."""
-
-    def __init__(self, cluster: Cluster, workspace: Path) -> None:
-        self.person = cluster.person
-        self.cluster = cluster
-        self.workspace = workspace
-
-    def __call__(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run ``jupyter-unattended WORDS`` in the workspace."""
-        return self.person.run(
-            [str(self.person.python), "-m", "jupyter_unattended.cli", *words],
-            env=self.cluster.env,
-            cwd=self.workspace,
-            timeout=timeout,
-        )
-
-    def submit(self, *words: str) -> str:
-        """Submit and return the id."""
-        done = self("submit", *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def show(self, job: str) -> dict[str, Any]:
-        """Return ``show --json``."""
-        done = self("show", "--json", job)
-        assert done.returncode == 0, done.stderr
-        shown: dict[str, Any] = json.loads(done.stdout)
-        return shown
-
-
-@pytest.fixture
-def shell(cluster: Cluster, workspace: Path) -> Shell:
-    """Return the command line in a workspace of the user's own."""
-    return Shell(cluster, workspace)
 
 
 def losses(directory: Path) -> list[float]:

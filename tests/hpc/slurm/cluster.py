@@ -79,6 +79,7 @@ PartitionName=low Nodes={host} PriorityTier=1 MaxTime=1-00:00:00 PreemptMode=req
 PartitionName=high Nodes={host} PriorityTier=100 MaxTime=01:00:00 PreemptMode=off
 PartitionName=wide Nodes={host} PriorityTier=10 MaxTime=01:00:00 PreemptMode=off \
 OverSubscribe=FORCE:8
+PartitionName=gpu Nodes={host} PriorityTier=10 MaxTime=12:00:00 PreemptMode=off
 PartitionName=closed Nodes={host} AllowGroups=nobodyatall MaxTime=01:00:00
 """
 
