@@ -55,8 +55,8 @@ def _shown(job: Job) -> str:
 def _kill_after(job: Job, begun: int, seconds: float, number: int) -> Callable[[Any], int | None]:
     """Send a signal after a while, if the attempt still runs: SIGTERM to start.sh alone.
 
-    The time counts from the moment at which an attempt `begun` begins its first cell, or from the
-    start of start.sh if that is 0.
+    The time counts from the first moment at which an attempt `begun` has something to lose: it has
+    saved or restored variables. Or from the start of start.sh if that is 0.
     """
 
     def kill(process: Any) -> int | None:
@@ -65,7 +65,10 @@ def _kill_after(job: Job, begun: int, seconds: float, number: int) -> Callable[[
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 return None
-            if waiting and any(line["attempt"] == begun for line in job.events("started")):
+            if waiting and any(
+                line["attempt"] == begun and line["event"] in ("checkpoint", "resumed")
+                for line in job.events()
+            ):
                 waiting, deadline = False, time.monotonic() + seconds
             time.sleep(0.01)
         if number == signal.SIGKILL:
@@ -108,7 +111,7 @@ def test_kills_at_random_moments(tmp_path: Path, name: str) -> None:
             sent = chance.choice([signal.SIGKILL, signal.SIGTERM])
             kill = _kill_after(job, 0, chance.uniform(0.1, 1.0) * seconds, sent)
             if chance.random() < 0.5:
-                kill = _kill_after(job, number, chance.uniform(0.0, 1.0) * work, sent)
+                kill = _kill_after(job, number, chance.uniform(0.0, 1.5) * work, sent)
             leave = number > _MOST or done >= _KILLS
             code, sent_now = attempt(job, (lambda _process: None) if leave else kill)
             done += sent_now is not None
