@@ -3,6 +3,11 @@
 Each error's text is one sentence or two in the words of the person who made the request: what was
 wrong, where, and what to do. Faces print ``str(error)`` and nothing else; they choose exit code and
 HTTP status from the class.
+
+A sentence begins with a capital, unless with a name that is written otherwise (a file, an option,
+``memory:``), and ends with a full stop, which is added where it is missing, because many end with
+what somebody else said. What stands behind a word of ours (the reason of a state, a finding of the
+check, what `ValueError` says) is no sentence but a phrase: no capital, no full stop.
 """
 
 from __future__ import annotations
@@ -11,8 +16,23 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 
+def sentence(text: str) -> str:
+    """Return text with a full stop at its end, where it has neither that nor another mark."""
+    text = text.rstrip()
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 class UnattendedError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    Parameters
+    ----------
+    message
+        A sentence; its full stop may be missing.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(sentence(message))
 
     #: What a command line exits with.
     exit_code: ClassVar[int] = 1

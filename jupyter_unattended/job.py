@@ -347,7 +347,7 @@ class JobList(builtins.list[Job]):
 
 def _own_notebook() -> Path:
     if os.environ.get("UNATTENDED_JOB_ID"):
-        raise SpecError("a job cannot submit its own notebook; name the notebook to submit")
+        raise SpecError("A job cannot submit its own notebook; name the notebook to submit")
     from .kernel import location
 
     return location.current_notebook()

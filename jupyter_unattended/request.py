@@ -63,7 +63,7 @@ class Request:
             A value is wrong, or a word is neither an option nor a parameter of the notebook.
         """
         if self.notebook is None:
-            raise SpecError("no notebook was named")
+            raise SpecError("No notebook was named")
         notebook = absolute(self.notebook)
         if self.words:
             _check_words(self, notebook)
@@ -185,7 +185,7 @@ class RequestCommand(click.Command):
         if first is not None and first.startswith("-"):
             flag = first.partition("=")[0]
             raise ArgumentsError(
-                f"there is no option {flag}{_nearest(flag, options)}; the notebook's own "
+                f"There is no option {flag}{_nearest(flag, options)}; the notebook's own "
                 f"parameters are written after {self._subject.make_metavar(ctx)}"
             )
         request = Request(notebook=notebook, words=words, passed=passed)
@@ -340,7 +340,7 @@ def _check_words(request: Request, path: Path) -> list[Parameter]:
         nearest = _nearest(flag, options)
         if nearest and not difflib.get_close_matches(name, names, 1, 0.75):
             raise ArgumentsError(
-                f"there is no option {flag}{nearest}, and {path.name} has no such parameter "
+                f"There is no option {flag}{nearest}, and {path.name} has no such parameter "
                 f"(it has: {', '.join(sorted(names)) or 'none'})"
             )
     return known

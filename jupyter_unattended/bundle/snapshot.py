@@ -115,7 +115,7 @@ def _checked(files: Mapping[Path, Path], limit: int | None) -> Snapshot:
         largest = sorted(sizes, key=lambda place: sizes[place], reverse=True)[:_LARGEST]
         names = ", ".join(f"{shown(place)} ({_megabytes(sizes[place])})" for place in largest)
         raise InvalidInputError(
-            f"the snapshot would have {_megabytes(total)}, and {_megabytes(limit)} are allowed; "
+            f"The snapshot would have {_megabytes(total)}, and {_megabytes(limit)} are allowed; "
             f"name what the job does not need in {IGNORE_FILE} (largest: {names})"
         )
     return Snapshot(dict(sorted(files.items())), total)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from .._version import __version__
-from ..errors import UnattendedError
+from ..errors import UnattendedError, sentence
 from . import text
 
 #: What help texts and hints call the program; `jupyter unattended` runs `jupyter-unattended`.
@@ -174,10 +174,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 130
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else PROGRAM
-        text.error(f"{error.format_message()} ({where} --help tells more)")
+        text.error(f"{sentence(error.format_message())} ({where} --help tells more)")
         return 2
     except click.ClickException as error:
-        text.error(error.format_message())
+        text.error(sentence(error.format_message()))
         return error.exit_code
     except UnattendedError as error:
         text.error(str(error))
@@ -213,5 +213,5 @@ def _unexpected(error: Exception) -> str:
             file.write(f"{platform.platform()}\narguments: {sys.argv[1:]!r}\n\n")
             traceback.print_exception(error, file=file)
     except OSError:
-        return f"unexpected {what}; this is a bug, please report it"
-    return f"unexpected {what}; this is a bug, please report it with {path}"
+        return f"Unexpected {what}; this is a bug, please report it."
+    return f"Unexpected {what}; this is a bug, please report it with {path}"

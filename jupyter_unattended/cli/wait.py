@@ -47,7 +47,7 @@ def wait_command(jobs: Sequence[str], timeout: str | None) -> int:
         try:
             parsed = parse_duration(timeout)
         except ValueError as error:
-            raise click.UsageError(f"--timeout: {error}.") from error
+            raise click.UsageError(f"--timeout: {error}") from error
         assert isinstance(parsed, float)
         seconds = parsed
     found = service()

@@ -59,14 +59,14 @@ def derive(path: Path, body: str, run: Run | None) -> CellNotebook:
     chosen = read_cell(body)
     if chosen.error:
         line = f", line {chosen.error_line + 1}" if chosen.error_line else ""
-        raise NotebookError(f"this cell is not valid{line}: {chosen.error}")
+        raise NotebookError(f"This cell is not valid{line}: {chosen.error}")
     position = _position(notebook, run)
     above = [cell for cell in read_cells(notebook) if cell.index < position]
     found = backward_slice(above, chosen)
     if found.missing:
         names = ", ".join(found.missing)
         raise NotebookError(
-            f"this cell needs {names}, which no cell above it in {path.name} defines; "
+            f"This cell needs {names}, which no cell above it in {path.name} defines; "
             "save the notebook if the definition is new, or move it above this cell"
         )
     node = nbformat.from_dict(dict(notebook.node))  # type: ignore[no-untyped-call]
@@ -99,7 +99,7 @@ def _position(notebook: reader.Notebook, run: Run | None) -> int:
             if source_of(cell).strip() == run.source.strip():
                 return index
     raise NotebookError(
-        f"this cell is not in {notebook.path.name} as it was last saved; save the notebook and "
+        f"This cell is not in {notebook.path.name} as it was last saved; save the notebook and "
         "run it again"
     )
 

@@ -43,7 +43,7 @@ def show(request: Request, *, submitted: Callable[[Job], None], check: Callable[
         import ipywidgets  # noqa: F401
     except ImportError:
         raise SpecError(
-            "the form needs ipywidgets in this kernel's environment: %pip install ipywidgets; "
+            "The form needs ipywidgets in this kernel's environment: %pip install ipywidgets; "
             "%submit without form needs none"
         ) from None
     spec = request.spec()

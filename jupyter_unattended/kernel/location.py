@@ -41,7 +41,7 @@ def current_notebook(user_ns: Mapping[str, Any] | None = None) -> Path:
         if path.suffix == ".ipynb" and path.is_file():
             return path
     raise NotebookError(
-        "cannot tell which notebook this is; name it: %submit --notebook PATH, "
+        "Cannot tell which notebook this is; name it: %submit --notebook PATH, "
         'or submit("PATH") in Python'
     )
 

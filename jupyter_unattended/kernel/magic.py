@@ -18,7 +18,7 @@ import click
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from ..errors import PreflightError, SpecError, UnattendedError
+from ..errors import PreflightError, SpecError, UnattendedError, sentence
 from ..job import Job, JobList, jobs, service
 from ..request import Request, RequestCommand
 from . import location
@@ -94,7 +94,7 @@ class SubmitMagics(Magics):
         except UnattendedError as error:
             raise UsageError(str(error)) from None
         except click.ClickException as error:
-            raise UsageError(error.format_message()) from None
+            raise UsageError(sentence(error.format_message())) from None
 
     # -- submitting ------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class SubmitMagics(Magics):
 
     def _job(self, words: Sequence[str]) -> Job:
         if len(words) > 1:
-            raise SpecError(f"one job at a time; {' '.join(words[1:])!r} is too much")
+            raise SpecError(f"One job at a time; {' '.join(words[1:])!r} is too much")
         if words:
             return Job(words[0])
         if self.last is not None:
@@ -231,7 +231,7 @@ class SubmitMagics(Magics):
         except UnattendedError:
             found = jobs(limit=1)
         if not found:
-            raise SpecError("nothing has been submitted from this notebook yet; name a job")
+            raise SpecError("Nothing has been submitted from this notebook yet; name a job")
         return found[0]
 
     # -- words -----------------------------------------------------------------------------------

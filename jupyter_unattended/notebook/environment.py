@@ -76,7 +76,7 @@ def inspect(
         If the interpreter cannot be started or does not answer.
     """
     if kernel.python is None:
-        raise KernelError(f"the kernel {kernel.name} is not a Python that can be asked")
+        raise KernelError(f"The kernel {kernel.name} is not a Python that can be asked")
     wanted = frozenset(modules)
     key = (str(kernel.python), wanted)
     cached = _answers.get(key)

@@ -112,7 +112,7 @@ def _missing(wanted: str, names: Sequence[str], *, by_notebook: bool) -> str:
     # This Python can always run cells, with a kernelspec or without.
     there = ", ".join(map(shown, sorted({*names, DEFAULT_KERNEL})))
     hint = f"; did you mean {shown(close[0])}?" if close else ""
-    whose = "the notebook's kernel" if by_notebook else "the kernel"
+    whose = "The notebook's kernel" if by_notebook else "The kernel"
     return (
         f"{whose} {shown(wanted)} is not installed here{hint} (installed: {there}); "
         "choose one with --kernel"
@@ -153,7 +153,7 @@ def _interpreter(name: str, program: str) -> Path | None:
     found = shutil.which(program)
     if found is None:
         raise KernelError(
-            f"the kernel {shown(name)} starts {shown(program)}, which is not there any more; "
+            f"The kernel {shown(name)} starts {shown(program)}, which is not there any more; "
             "install the kernel again or choose another with --kernel"
         )
     return Path(found)

@@ -141,7 +141,7 @@ def _content(path: Path) -> bytes:
             raise NotebookError(f"{shown(path)} is not a file")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise NotebookError(f"there is no notebook {shown(path)}{_nearest(path)}") from None
+        raise NotebookError(f"There is no notebook {shown(path)}{_nearest(path)}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise NotebookError(f"{shown(path)} cannot be read: {reason}") from None
@@ -202,12 +202,12 @@ def _check_format(path: Path, data: Any) -> None:
     if version < _NBFORMAT:
         raise NotebookError(
             f"{shown(path)} is in notebook format {version}, of before 2015; upgrade it by opening "
-            "and saving it in JupyterLab, or with: jupyter nbconvert --to notebook --inplace"
+            "and saving it in JupyterLab (or: jupyter nbconvert --to notebook --inplace FILE)."
         )
     if version > _NBFORMAT:
         raise NotebookError(
             f"{shown(path)} is in notebook format {version}, and this jupyter-unattended reads "
-            f"{_NBFORMAT}; upgrade it: pip install --upgrade jupyter-unattended nbformat"
+            f"{_NBFORMAT}; upgrade it (pip install --upgrade jupyter-unattended)."
         )
     cells = data.get("cells")
     if not isinstance(cells, list):

@@ -137,9 +137,11 @@ def _own_file(path: Path) -> str:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InvalidInputError(f"requirements {shown(path)} cannot be read: {reason}") from None
+        raise InvalidInputError(
+            f"The requirements {shown(path)} cannot be read: {reason}"
+        ) from None
     except UnicodeDecodeError:
-        raise InvalidInputError(f"requirements {shown(path)} are not UTF-8 text") from None
+        raise InvalidInputError(f"The requirements {shown(path)} are not UTF-8 text") from None
     base = path.absolute().parent
     return "".join(_moved(line, base) for line in text.splitlines(keepends=True))
 

@@ -84,8 +84,8 @@ def to_script(notebook: Notebook) -> str:
         from nbconvert import PythonExporter
     except ImportError:
         raise UnsupportedError(
-            "a script is written with nbconvert, which is not installed; "
-            "pip install 'jupyter-unattended[script]'"
+            "A script is written with nbconvert, which is not installed here "
+            "(pip install 'jupyter-unattended[script]')."
         ) from None
     node = _Writer(notebook).translated()
     exporter = PythonExporter(  # type: ignore[no-untyped-call]

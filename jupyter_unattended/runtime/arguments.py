@@ -128,7 +128,7 @@ def unknown(written: str, name: str, known: Sequence[str]) -> str:
         return f"{written}: the notebook has no parameters"
     nearest = difflib.get_close_matches(_normalise(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    return f"there is no parameter {written}{hint}{_listing(known)}"
+    return f"{written} is no parameter of the notebook{hint}{_listing(known)}"
 
 
 def _listing(known: Iterable[str]) -> str:

@@ -89,7 +89,7 @@ def test_mistakes_are_one_line_and_submit_nothing(kernel: Kernel, service: JobSe
         "%submit --cpu 3": "--cpus",
         "%submit --backend nowhere": "nowhere",
         "%submit 'unclosed": "closing quotation",
-        "%submit --notebook none.ipynb": "there is no notebook",
+        "%submit --notebook none.ipynb": "There is no notebook",
         "%submit status nothing": "no job",
     }.items():
         answer = kernel.run(code)
@@ -122,7 +122,7 @@ def test_a_cell_that_needs_what_nobody_defines(kernel: Kernel, service: JobServi
     path = Path(kernel.run("import os; print(os.environ['JPY_SESSION_NAME'])").stdout.strip("\n"))
     write(path, cell=source)
     answer = kernel.run(source, "cell")
-    assert "this cell needs nowhere" in answer.stderr
+    assert "This cell needs nowhere" in answer.stderr
     assert service.list() == []
 
 

@@ -141,7 +141,7 @@ def test_a_clone_merges_parameters_or_replaces_all_arguments(tmp_path: Path) -> 
 def test_a_magic_names_no_notebook_or_one_by_an_option() -> None:
     assert parse(["--epochs", "3"]).notebook is None
     assert parse(["--notebook", "n.ipynb", "epochs=3"]).notebook == "n.ipynb"
-    with pytest.raises(SpecError, match="no notebook"):
+    with pytest.raises(SpecError, match="No notebook"):
         parse([]).spec()
 
 

@@ -262,8 +262,8 @@ class Api:
             from kubernetes.client import Configuration
         except ImportError as error:
             raise BackendUnavailableError(
-                "The Kubernetes client is not installed here; run: "
-                "pip install 'jupyter-unattended[kubernetes]'"
+                "The Kubernetes client is not installed here "
+                "(pip install 'jupyter-unattended[kubernetes]')."
             ) from error
         configuration = Configuration()
         configuration.connection_pool_maxsize = 8

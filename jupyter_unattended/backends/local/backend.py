@@ -160,7 +160,7 @@ class LocalBackend:
         """Report jobs of another host as its agent last saw them."""
         host = host_of(file)
         if not file.exists():
-            raise BackendError(f"the queue of {host} ({file}) is gone; look at these jobs there")
+            raise BackendError(f"The queue of {host} ({file}) is gone; look at these jobs there")
         with LocalQueue(file, read_only=True) as queue:
             entries = queue.some([job.job_id for job in jobs])
             positions = queue.positions()

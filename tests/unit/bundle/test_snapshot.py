@@ -89,9 +89,9 @@ def test_too_much_names_the_largest(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(InvalidInputError) as error:
         taken(tmp_path, "import pack", limit=1_000_000)
     assert str(error.value) == (
-        "the snapshot would have 2.5 MB, and 1.0 MB are allowed; name what the job does not need "
+        "The snapshot would have 2.5 MB, and 1.0 MB are allowed; name what the job does not need "
         "in .unattendedignore (largest: pack/weights of 日本.bin (2.0 MB), "
-        "pack/table.csv (0.5 MB), pack/__init__.py (10 bytes), pack/small.txt (10 bytes))"
+        "pack/table.csv (0.5 MB), pack/__init__.py (10 bytes), pack/small.txt (10 bytes))."
     )
     monkeypatch.setenv("UNATTENDED_SNAPSHOT_LIMIT", "1M")
     with pytest.raises(InvalidInputError, match=r"1\.0 MB are allowed"):

@@ -67,7 +67,7 @@ def test_an_error_on_purpose_gives_its_own_exit_code(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _replace_list(monkeypatch, BackendError("sbatch said no"))
-    assert call("list") == (4, "", "Error: sbatch said no\n")
+    assert call("list") == (4, "", "Error: sbatch said no.\n")
 
 
 def test_interrupted_is_130(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

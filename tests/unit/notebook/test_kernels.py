@@ -76,18 +76,18 @@ def test_missing_kernels_name_the_nearest(install: Any, make_notebook: MakeNoteb
     install("geo-env", argv=["python", *LAUNCH], language="python")
     notebook = make_notebook("1", kernelspec={"name": "geo_env"})
     with pytest.raises(
-        KernelError, match=r"the notebook's kernel geo_env is not .*mean geo-env"
+        KernelError, match=r"The notebook's kernel geo_env is not .*mean geo-env"
     ) as e:
         resolve(None, notebook)
     assert "installed: geo-env, python3" in str(e.value)
-    with pytest.raises(KernelError, match=r"^the kernel zzz is not installed here .installed"):
+    with pytest.raises(KernelError, match=r"^The kernel zzz is not installed here .installed"):
         resolve("zzz")
 
 
 def test_an_interpreter_that_is_gone(install: Any) -> None:
     install("old", argv=["/nowhere/bin/python", *LAUNCH], language="python")
     with pytest.raises(
-        KernelError, match="the kernel old starts /nowhere/bin/python, which is not"
+        KernelError, match="The kernel old starts /nowhere/bin/python, which is not"
     ):
         resolve("old")
 

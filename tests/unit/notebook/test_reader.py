@@ -73,14 +73,14 @@ def test_relative_paths_and_links_become_absolute_but_stay(
 def test_missing_files_name_the_nearest(tmp_path: Path) -> None:
     write(tmp_path / "train.ipynb", document("1"))
     assert "did you mean train.ipynb?" in refused(tmp_path / "trian.ipynb")
-    assert refused(tmp_path / "zzz.ipynb").endswith("zzz.ipynb")
+    assert refused(tmp_path / "zzz.ipynb").endswith("zzz.ipynb.")
     assert "nor a directory" in refused(tmp_path / "no" / "a.ipynb")
     assert "cannot be read: File name too long" in refused(tmp_path / ("x" * 300 + ".ipynb"))
     assert "cannot be read" in refused(tmp_path / "a\0b")
 
 
 def test_directories_name_what_is_in_them(tmp_path: Path) -> None:
-    assert refused(tmp_path).endswith("is a directory and holds no notebook")
+    assert refused(tmp_path).endswith("is a directory and holds no notebook.")
     for number in range(7):
         write(tmp_path / f"{number}.ipynb", document("1"))
     assert "(0.ipynb, 1.ipynb, 2.ipynb, 3.ipynb, 4.ipynb and 2 more)" in refused(tmp_path)

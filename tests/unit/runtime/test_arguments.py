@@ -107,8 +107,11 @@ def test_parse(arguments: list[str], values: dict[str, object] | None) -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--number-of-epoch=1", "there is no parameter --number-of-epoch; did you mean number_of"),
-        ("--lr=1", r"there is no parameter --lr.*\(known parameters: number_of_epochs, learning_"),
+        (
+            "--number-of-epoch=1",
+            "--number-of-epoch is no parameter of the notebook; did you mean number_of",
+        ),
+        ("--lr=1", r"--lr is no parameter.*\(known parameters: number_of_epochs, learning_"),
         ("--number-of-epochs=many", "number_of_epochs: 'many' is not a whole number$"),
         ("--number-of-epochs=1.5", "not a whole number"),
         ("--number-of-epochs=1e999999999", "not a whole number"),
@@ -117,7 +120,7 @@ def test_parse(arguments: list[str], values: dict[str, object] | None) -> None:
         ("--learning-rate=1,5", "learning_rate: '1,5' is not a number"),
         ("--flag=maybe", "flag: 'maybe' is not true or false"),
         ("--no-flag=1", "takes no value"),
-        ("--no-name", "there is no parameter --no-name"),
+        ("--no-name", "--no-name is no parameter"),
         ("--limit=x", "limit: 'x' is not a whole number or None"),
         ("--layers=[1,", r"layers: '\[1,' is not a list of values that are each a whole number; w"),
         ('--layers={"a": 1}', "is not a list"),
@@ -128,7 +131,7 @@ def test_parse(arguments: list[str], values: dict[str, object] | None) -> None:
         ("--colour=GREEN", "colour: 'GREEN' is not one of RED, BLUE"),
         ("-flag", "-flag: write --flag with two hyphens"),
         ("stray", "'stray' is not an argument; write --name=value"),
-        ("=3", "there is no parameter"),
+        ("=3", "is no parameter"),
         ("--name", "--name needs a text"),
     ],
 )

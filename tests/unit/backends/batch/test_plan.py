@@ -112,8 +112,8 @@ def test_when_the_scheduler_is_asked_for_a_limit(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"gpus": 5}, "gpus: a job in queue gpu can have at most 4 GPUs, not 5"),
-        ({"cpus": 32.5}, "cpus: a job in queue gpu can have at most 32 CPU cores, not 33"),
+        ({"gpus": 5}, "gpus: a job in queue gpu can have at most 4 GPUs, not 5."),
+        ({"cpus": 32.5}, "cpus: a job in queue gpu can have at most 32 CPU cores, not 33."),
     ],
 )
 def test_more_than_a_queue_gives_a_job_is_refused(
