@@ -229,7 +229,8 @@ def test_pausing_under_kueue_without_rights_keeps_the_job_here(
     from jupyter_unattended.backends.kubernetes.rights import ROLE
 
     cluster, namespace = bench.cluster, bench.namespace
-    job = bench.submit(ENDLESS, options=QUEUED)
+    secret = {"secret_env": ["HIDDEN"], "secrets": {"HIDDEN": "s3cret"}}
+    job = bench.submit(ENDLESS, options=QUEUED, **secret)
     kueue.take(job)
     kueue.suspend(job, suspended=False)
     bench.wait(job, State.RUNNING)
@@ -250,6 +251,9 @@ def test_pausing_under_kueue_without_rights_keeps_the_job_here(
     kueue.suspend(job, suspended=False)
     bench.wait(job, State.RUNNING)
     wait_until(lambda: len(job.paths.existing_attempts()) == 2, "a second attempt", 20)
+    # The Secret has outlived the first Job, and ends with the second one.
+    (kept,) = cluster.get("secrets", "-n", namespace)["items"]
+    assert kept["metadata"]["ownerReferences"][0]["uid"] == bench.job(job)["metadata"]["uid"]
 
 
 # -- where they are really there -------------------------------------------------------------------
