@@ -30,6 +30,7 @@ def test_a_job_runs_in_the_image(cluster: Kubernetes, namespace: str) -> None:
     assert cluster.kubectl("logs", "--namespace", namespace, "job/hello") == "it works\n"
 
 
+@pytest.mark.timeout(300)
 def test_the_api_server_can_be_killed_and_started_again(
     cluster: Kubernetes, namespace: str
 ) -> None:
@@ -42,4 +43,5 @@ def test_the_api_server_can_be_killed_and_started_again(
     wait_until(
         lambda: cluster.get("--namespace", namespace, "job/before")["status"].get("succeeded"),
         "the job from before completes",
+        timeout=110,
     )
