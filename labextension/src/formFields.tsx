@@ -15,7 +15,7 @@ export function JsonField(props: FieldProps<any, any, any>): JSX.Element {
   const [error, setError] = useState('');
   useEffect(() => {
     // A value that came from elsewhere; what is being typed stays as it is.
-    if (parse(text) !== written) {
+    if (formData !== text && parse(text) !== written) {
       setText(written);
       setError('');
     }

@@ -96,7 +96,7 @@ export function FieldTemplate(props: FieldTemplateProps<any, any, any>): JSX.Ele
             )}
           </div>
         )}
-        {description && (
+        {description && !disabled && (
           <div id={`${id}__description`} className="jp-Unattended-fieldDescription">
             {description}
           </div>

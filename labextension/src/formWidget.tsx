@@ -12,6 +12,7 @@ import { CodeBlock } from './codeBlock';
 import { ErrorNote, Loading } from './components';
 import { Findings } from './findings';
 import { changes, forBackend, toSubmit, withChanges, withoutSecrets } from './formData';
+import { errorWords } from './formErrors';
 import { EnvironmentField, JsonField } from './formFields';
 import type { IFormContext } from './formTemplates';
 import {
@@ -248,6 +249,7 @@ function FormBody(props: {
               liveValidate
               noHtml5Validate
               showErrorList={false}
+              transformErrors={(problems: any) => errorWords(problems, trans)}
               onChange={(event: any) => {
                 const next = event.formData as FormData;
                 setData(next.backend === data.backend ? next : { ...next, options: {} });

@@ -120,7 +120,8 @@ function PanelBody(props: {
           <input
             type="text"
             className="jp-mod-styled"
-            placeholder={trans.__('Filter by name, notebook or reason')}
+            placeholder={trans.__('Filter jobs')}
+            title={trans.__('Name, id, notebook or reason')}
             aria-label={trans.__('Filter jobs by text')}
             value={text}
             onChange={event => setText(event.target.value)}

@@ -27,8 +27,17 @@ test('a notebook is submitted with another parameter and watched while it runs',
 
   // What cannot be is said at once.
   await form.getByRole('textbox', { name: 'epochs' }).fill('many');
+  await expect(form.getByText('Write a whole number.')).toBeVisible();
   await expect(form.getByRole('button', { name: 'Run unattended' })).toBeDisabled();
   await form.getByRole('textbox', { name: 'epochs' }).fill('12');
+  // Lists are typed key by key, and are no lists on the way.
+  const layers = form.getByRole('textbox', { name: 'layers' });
+  await layers.fill('');
+  await layers.pressSequentially('[64, 3');
+  await expect(form.getByText('Write a list as JSON')).toBeVisible();
+  await layers.pressSequentially('2]');
+  await expect(layers).toHaveValue('[64, 32]');
+  await expect(form.getByText('Write a list as JSON')).toBeHidden();
   await expect(form.getByText('In the notebook: 5')).toBeVisible();
   await form.getByRole('textbox', { name: 'pause' }).fill('0.5');
   await form.getByRole('combobox', { name: 'optimiser' }).selectOption({ label: 'sgd' });
