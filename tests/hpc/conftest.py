@@ -24,6 +24,7 @@ pytest.register_assert_rewrite(
     "hpc.arrays",
     "hpc.digits",
     "hpc.pages",
+    "hpc.remote",
     "integration.backend_contract",
 )
 

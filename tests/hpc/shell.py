@@ -16,12 +16,13 @@ class Shell:
         self.cluster = cluster
         self.workspace = workspace
         self.env: dict[str, str] = {}
+        self.cluster_env: dict[str, str] = cluster.env
 
     def __call__(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run ``jupyter-unattended WORDS`` in the workspace."""
         return self.person.run(
             [str(self.person.python), "-m", "jupyter_unattended.cli", *words],
-            env={**self.cluster.env, **self.env},
+            env={**self.cluster_env, **self.env},
             cwd=self.workspace,
             timeout=timeout,
         )
