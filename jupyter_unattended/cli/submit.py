@@ -50,7 +50,7 @@ _TEST_STEPS = 4
 _TEST_SECONDS = 300.0
 
 
-def _as_test(spec: JobSpec) -> JobSpec:
+def as_test(spec: JobSpec) -> JobSpec:
     """Return `spec` as a quick test of the whole circle."""
     return spec.model_copy(
         update={
@@ -67,7 +67,7 @@ def _submit(request: Request, force: bool, wait: bool, dry_run: bool, test: bool
     if dry_run:
         return _print_rendering(request)
     jobs = service()
-    spec = _as_test(request.spec()) if test else request.spec()
+    spec = as_test(request.spec()) if test else request.spec()
     try:
         view = jobs.submit(spec, force=force, secrets=request.secrets)
     except PreflightError as error:

@@ -191,9 +191,15 @@ finish_attempt() {
   exit "$code"
 }
 
-# The most memory that was in use, where we are all that runs in our container.
+# The most memory that was in use, and how often the kernel killed for it, where we are all that runs
+# in our container.
 note_memory() {
-  local file peak
+  local file peak name value
+  for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+    while read -r name value; do
+      if [[ $name == oom_kill && $value =~ ^[1-9][0-9]*$ ]]; then more+=", \"oom_kills\": $value"; fi
+    done 2>/dev/null <"$file" || :
+  done
   for file in /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes; do
     if read -r peak 2>/dev/null <"$file" && [[ $peak =~ ^[0-9]+$ ]]; then
       more+=", \"memory_peak\": $peak"

@@ -106,14 +106,22 @@ class TestEngine:
         if secrets:
             self.podman("secret", "rm", *secrets)
 
+    def forget_images(self) -> None:
+        """Remove the images that tests have made, with their layers."""
+        for line in self.podman("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split():
+            if line not in (BASE, IMAGE) and not line.startswith("<none>"):
+                self.podman("image", "rm", "--force", line, check=False)
+        self.podman("image", "prune", "--force", check=False)
+
     # -- images ------------------------------------------------------------------------------------
 
     def make_images(self) -> None:
         """Make the images; a minute or two, once a machine."""
         packages = image.python_packages()
-        key = cache.key(image.RELEASE, *_PACKAGES, *packages, "1")
+        key = cache.key(image.RELEASE, *_PACKAGES, *packages, "2")
         labels = self.podman("image", "ls", "--filter", f"label=recipe={key}", "--quiet").split()
-        if not labels:
+        there = [self.podman("image", "ls", "--quiet", name) for name in (BASE, IMAGE)]
+        if not (labels and all(there)):
             print("making the tests' images (two minutes, once a machine)", flush=True)
             self._make_base()
             self._make_image(packages, key)
@@ -128,7 +136,8 @@ class TestEngine:
             (root / "usr/bin/python").symlink_to("python3")
             archive = Path(scratch) / "root.tar"
             subprocess.run(["tar", "--numeric-owner", "-C", root, "-cf", archive, "."], check=True)
-            changes = ("ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LANG=C.UTF-8", "CMD python3")
+            path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            changes = (f"ENV PATH={path}", "ENV LANG=C.UTF-8", "CMD python3")
             words = [word for change in changes for word in ("--change", change)]
             self.podman("import", "--quiet", *words, str(archive), BASE, timeout=300)
 
@@ -189,6 +198,7 @@ def started() -> Iterator[TestEngine]:
             engine.clear()
             yield engine
             engine.clear()
+            engine.forget_images()
         finally:
             for mount in ("run", "tmp"):
                 shutil.rmtree(directory / mount, ignore_errors=True)

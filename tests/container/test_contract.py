@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
-from tests.integration.backend_contract import BackendContract
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.backend_contract import BackendContract, Site
+
+from .engine import IMAGE, TestEngine
+from .jobs import ContainerJobs
 
 
-class TestContainer(BackendContract):
+class TestCommand(BackendContract):
     """The contract, unchanged: Podman through its command."""
+
+
+@pytest.fixture(scope="module")
+def address(engine: TestEngine) -> Iterator[str]:
+    """Let Podman listen on a socket, as Docker does."""
+    with engine.service() as address:
+        yield address
+
+
+class TestSocket(BackendContract):
+    """The contract, unchanged: Podman through its Docker-compatible socket and PyPI's client."""
+
+    @pytest.fixture
+    def site(self, jobs: ContainerJobs, address: str, monkeypatch: pytest.MonkeyPatch) -> Site:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        fields = {"image": IMAGE, "options": {"network": "none", "engine": "socket"}}
+        return Site(
+            jobs.service, jobs.workspace, "container", jobs.kill, jobs.stop, fields, patience=60
+        )

@@ -39,7 +39,10 @@ class CommandLine:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __call__(
-        self, *words: str | Path, env: Mapping[str, str] | None = None
+        self,
+        *words: str | Path,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 100,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self._command(words),
@@ -48,7 +51,7 @@ class CommandLine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=timeout,
         )
 
     def printed(self, job: str, *options: str) -> str:

@@ -42,6 +42,9 @@ for epoch in range(epochs):
 class Reader:
     """Somebody who types what a page says, one block after the other."""
 
+    #: Seconds that a block may take.
+    patience = 90
+
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.notebook = self.write("train.ipynb", TRAIN)
@@ -95,7 +98,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=self.patience,
         )
         self.printed = done.stdout
         expected = int(block.rest) if block.word == "exit" else 0

@@ -58,9 +58,9 @@ def test_a_drill_finds_a_notebook_that_differs_by_itself(
 
 @pytest.mark.timeout(300)
 def test_a_test_run_goes_round_the_whole_circle(service: JobService, workspace: Path) -> None:
-    from jupyter_unattended.cli.submit import _as_test
+    from jupyter_unattended.cli.submit import as_test
 
-    view = service.submit(_as_test(write(workspace, TRAIN)), force=True)
+    view = service.submit(as_test(write(workspace, TRAIN)), force=True)
     end = service.wait(view.id, timeout=120)
     assert end.state is State.SUCCEEDED, end.reason
     assert end.attempt == 2

@@ -93,10 +93,17 @@ class ApiEngine:
                     DeviceRequest(device_ids=list(container.gpus), capabilities=[["gpu"]])
                 ]
         rootless = self._is_rootless
+        # Podman cannot take a mount with a quotation mark in its path, and a bind takes no colon.
+        plain = [mount for mount in container.mounts if ":" not in mount.source + mount.target]
         host = api.create_host_config(
+            binds=[
+                f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}"
+                for mount in plain
+            ],
             mounts=[
                 Mount(mount.target, mount.source, type="bind", read_only=mount.read_only)
                 for mount in container.mounts
+                if mount not in plain
             ],
             group_add=[] if rootless else [str(group) for group in container.groups],
             **limits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -196,9 +197,7 @@ class CommandEngine:
             return []
         if self.flavour == "podman" and self._is_rootless:
             line = ["--userns", "keep-id", "--user", container.user]
-            if self._info["host"].get("ociRuntime", {}).get("name") == "crun":
-                line += ["--group-add", "keep-groups"]
-            return line
+            return [*line, "--group-add", "keep-groups"] if self._has_crun else line
         if self.flavour == "docker" and self._is_rootless:
             return ["--user", "0:0"]  # which is the user who runs Docker
         line = ["--user", container.user]
@@ -228,9 +227,20 @@ class CommandEngine:
 
     @cached_property
     def _is_rootless(self) -> bool:
-        if self.flavour == "podman":
-            return bool(self._info["host"]["security"]["rootless"])
-        return any("rootless" in option for option in self._info.get("SecurityOptions") or ())
+        try:
+            if self.flavour == "podman":
+                return bool(self._info["host"]["security"]["rootless"])
+            return any("rootless" in one for one in self._info.get("SecurityOptions") or ())
+        except EngineError:
+            # To show a command, the engine need not be here.
+            return self.flavour == "podman" and os.getuid() != 0
+
+    @cached_property
+    def _has_crun(self) -> bool:
+        """Whether the user's further groups can be kept, which only crun does."""
+        with contextlib.suppress(EngineError):
+            return bool(self._info["host"].get("ociRuntime", {}).get("name") == "crun")
+        return False
 
     def _make_secrets(self, container: Container) -> None:
         if self.flavour != "podman":

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import BackendUnavailableError
-from .command import CommandEngine
+from .command import CommandEngine, Flavour
 from .engine import Engine, EngineError
 
-Choice = Literal["auto", "podman", "docker"]
+Choice = Literal["auto", "podman", "docker", "socket"]
 
 
 def find(choice: Choice = "auto") -> Engine:
@@ -23,20 +23,25 @@ def find(choice: Choice = "auto") -> Engine:
     BackendUnavailableError
         If there is none.
     """
-    flavours = ("podman", "docker") if choice == "auto" else (choice,)
-    for flavour in flavours:
+    flavours: dict[Choice, tuple[Flavour, ...]] = {
+        "auto": ("podman", "docker"),
+        "podman": ("podman",),
+        "docker": ("docker",),
+    }
+    for flavour in flavours.get(choice, ()):
         program = shutil.which(flavour)
         if program is not None:
-            return CommandEngine(program, "podman" if flavour == "podman" else "docker")
-    address = socket_address()
+            return CommandEngine(program, flavour)
+    address = socket_address() if choice in ("auto", "socket") else None
     if address is not None:
         from .api import ApiEngine
 
         return ApiEngine(address)
-    wanted = "neither podman nor docker" if choice == "auto" else f"no {choice}"
-    raise BackendUnavailableError(
-        f"There is {wanted} on PATH and no socket of theirs; install Podman, or set DOCKER_HOST."
-    )
+    wanted = {
+        "auto": "neither podman nor docker on PATH, nor a socket of theirs",
+        "socket": "no socket of Podman or Docker",
+    }.get(choice, f"no {choice} on PATH")
+    raise BackendUnavailableError(f"There is {wanted}; install Podman, or set DOCKER_HOST.")
 
 
 def working(choice: Choice = "auto") -> tuple[Engine, str]:

@@ -28,6 +28,8 @@ from .task import Task
 _ASKING = 1.0
 #: How long the engine may take to say how a container ended, in seconds.
 _LAST_WORD = 60.0
+#: The same where its first process is known to be gone: whoever had to note that is gone too.
+_LAST_WORD_OF_DEAD = 10.0
 #: How long a container may take to appear that an agent before this one was starting, in seconds.
 _BIRTH = 10.0
 
@@ -214,7 +216,8 @@ class ContainerLauncher:
         return launch.ending.result or Ended(None)
 
     def _how_it_ended(self, launch: _Launch, name: str, entry: Entry) -> Ended:
-        deadline = time.monotonic() + _LAST_WORD
+        patience = _LAST_WORD if entry.pid is None else _LAST_WORD_OF_DEAD
+        deadline = time.monotonic() + patience
         while True:
             try:
                 status = _of_launch(launch.engine, name)
@@ -230,13 +233,15 @@ class ContainerLauncher:
             time.sleep(0.05)
         code = status.exit_code
         words = ""
-        if not _began(entry):
+        if _attempt(entry) is None:
             words = launch.engine.words(status.id) or status.error
             if code == plan.REFUSED:
                 return Ended(code, failure=words or "the container refused to start the notebook")
         # What a signal did to start.sh is no exit code of its own; what it noted before counts.
         code = None if code is None or code > 128 else code
-        memory = _out_of_memory(entry, launch.memory) if status.out_of_memory else ""
+        # Engines miss it where it was not the first process that was killed; start.sh does not.
+        killed = status.out_of_memory or (_attempt(entry) or {}).get("oom_kills")
+        memory = _out_of_memory(entry, launch.memory) if killed else ""
         return Ended(code, words=words, out_of_memory=memory)
 
     def clear(self, entry: Entry) -> None:
@@ -303,10 +308,6 @@ def _visible(status: Status) -> Process | None:
     except OSError:
         return None
     return processes.look(status.pid) if status.id in groups else None
-
-
-def _began(entry: Entry) -> bool:
-    return _attempt(entry) is not None
 
 
 def _attempt(entry: Entry) -> dict[str, object] | None:

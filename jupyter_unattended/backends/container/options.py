@@ -46,8 +46,10 @@ class ContainerOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    engine: Literal["auto", "podman", "docker"] = Field(
-        "auto", description="What runs the container; auto takes Podman where both are here."
+    engine: Literal["auto", "podman", "docker", "socket"] = Field(
+        "auto",
+        description="What runs the container: a command, or whatever listens at DOCKER_HOST or at "
+        "the usual socket. auto takes Podman where both are here, and a socket where neither is.",
     )
     data: Annotated[list[str], AfterValidator(_data)] = Field(
         default_factory=list,

@@ -1,0 +1,1 @@
+"""From a notebook on bare metal to a container image: Containerfile, build, and a try."""
