@@ -25,7 +25,10 @@ _COMMANDS = {
     "Before running": {
         "check": ("submit", "Tell whether a notebook would run with nobody there."),
         "convert": ("convert", "Write start.sh and requirements.txt beside a notebook."),
-        "image": ("image", "Write a Containerfile for a notebook; build it, try it."),
+        "image": (
+            "image",
+            "Write a Containerfile for a notebook, and say what ties it to this machine.",
+        ),
         "drill": ("drill", "Prove that a notebook survives being stopped."),
         "render": ("submit", "Print what a backend would submit, without submitting it."),
     },
