@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import NotebookError, UnsupportedError
@@ -36,6 +35,7 @@ from .script_magics import (
     statement,
     written,
 )
+from .script_source import awaits, bound_names, edited, indented, own_nodes, parse, span
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -166,17 +166,17 @@ class _Writer:
             text = self._translate(code.python, last=True)
         except UntranslatableError as error:
             self._refuse(index, str(error))
-        tree = _parse(text)
+        tree = parse(text)
         for node in ast.walk(tree):
             problem = _ipython_only(node, self.names)
             if problem:
                 self._refuse(index, problem)
         if RAISES_TAG in tags(cell):
-            body = _indented(text, tree)
+            body = indented(text, tree)
             traceback = self.names.module("traceback")
             text = f"try:\n{body}\nexcept Exception:\n    {traceback}.print_exc()\n"
-            tree = _parse(text)
-        return self._awaiting(index, text, tree) if _awaits(tree) else text
+            tree = parse(text)
+        return self._awaiting(index, text, tree) if awaits(tree) else text
 
     def _refuse(self, index: int, problem: str) -> NoReturn:
         raise NotebookError(
@@ -187,10 +187,10 @@ class _Writer:
     # -- magics and other edits --------------------------------------------------------------------
 
     def _translate(self, python: str, *, last: bool = False) -> str:
-        tree = _parse(python)
+        tree = parse(python)
         edits: list[tuple[ast.stmt | ast.expr, str]] = []
         self._visit(tree.body, edits, nested=False)
-        text = _edited(python, edits)
+        text = edited(python, edits)
         return self._printing(text, python) if last else text
 
     def _visit(
@@ -236,7 +236,7 @@ class _Writer:
             raise UntranslatableError(f"what {written(magic)} keeps has no counterpart in a script")
         contextlib, io = self.names.module("contextlib"), self.names.module("io")
         silent = f"{contextlib}.redirect_stdout({io}.StringIO())"
-        return f"with {silent}:\n{_indented(body or 'pass', _parse(body or 'pass'))}"
+        return f"with {silent}:\n{indented(body or 'pass', parse(body or 'pass'))}"
 
     def _timed(self, body: str) -> str:
         time = self.names.module("time")
@@ -267,7 +267,7 @@ class _Writer:
 
     def _printing(self, text: str, original: str) -> str:
         """Print the value of the last expression, where a cell is there to show it."""
-        body = _parse(text).body
+        body = parse(text).body
         if not body or not isinstance(body[-1], ast.Expr) or original.rstrip().endswith(";"):
             return text
         last = body[-1]
@@ -279,8 +279,8 @@ class _Writer:
                 return text
         elif isinstance(value, (ast.Await, ast.Yield, ast.Constant)):
             return text
-        start, end = _span(text, value)
-        return _edited(text, [(last, f"print({text[start:end]})")])
+        start, end = span(text, value)
+        return edited(text, [(last, f"print({text[start:end]})")])
 
     # -- top-level await ---------------------------------------------------------------------------
 
@@ -288,22 +288,19 @@ class _Writer:
         """Put a cell with a top-level await into a coroutine whose names are global."""
         self.awaits = True
         edits: list[tuple[ast.stmt | ast.expr, str]] = []
-        for node in _own_nodes(tree):
+        for node in own_nodes(tree):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 value = ast.unparse(node.value) if node.value is not None else ""
                 edits.append((node, f"{node.target.id} = {value}" if value else "pass"))
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 self._refuse(index, "a star import beside a top-level await cannot be translated")
-        text = _edited(text, edits)
-        tree = _parse(text)
-        bound = sorted({name for name, _ in _bound(tree)})
+        text = edited(text, edits)
+        tree = parse(text)
+        bound = sorted({name for name, _ in bound_names(tree)})
         declared = f"    global {', '.join(bound)}\n" if bound else ""
         name = f"_cell_{index + 1}"
-        body = _indented(text.rstrip("\n"), tree)
+        body = indented(text.rstrip("\n"), tree)
         return f"async def {name}():\n{declared}{body}\n\n\n_loop.run_until_complete({name}())"
-
-
-# -- the syntax tree -------------------------------------------------------------------------------
 
 
 def _names(notebook: Notebook) -> tuple[set[str], set[str]]:
@@ -312,67 +309,11 @@ def _names(notebook: Notebook) -> tuple[set[str], set[str]]:
     taken: set[str] = set()
     for _, cell in notebook.code_cells():
         tree = read_cell(cell.source).tree
-        for name, module in _bound(tree) if tree is not None else ():
+        for name, module in bound_names(tree) if tree is not None else ():
             known.add(name)
             if module != name:
                 taken.add(name)
     return known, taken
-
-
-def _own_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that are not inside a function or class of the cell."""
-    for node in ast.iter_child_nodes(tree):
-        yield node
-        inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-        if not isinstance(node, inner):
-            yield from _own_nodes(node)
-
-
-def _bound(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the names that a cell binds; with the module, where it is one."""
-    local: set[str] = set()
-    for node in _own_nodes(tree):
-        if isinstance(node, ast.comprehension):
-            local |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
-    for node in _own_nodes(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            if node.id not in local or _is_assigned(tree, node.id):
-                yield node.id, ""
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name, ""
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.partition(".")[0]
-                yield alias.asname or top, "" if alias.asname else top
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((a.asname or a.name, "") for a in node.names if a.name != "*")
-        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-            yield node.name, ""
-
-
-def _is_assigned(tree: ast.AST, name: str) -> bool:
-    """Whether a name is bound outside comprehensions too."""
-    inside = {
-        id(n)
-        for node in _own_nodes(tree)
-        if isinstance(node, ast.comprehension)
-        for n in ast.walk(node.target)
-    }
-    return any(
-        isinstance(node, ast.Name)
-        and node.id == name
-        and isinstance(node.ctx, ast.Store)
-        and id(node) not in inside
-        for node in _own_nodes(tree)
-    )
-
-
-def _awaits(tree: ast.AST) -> bool:
-    return any(
-        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
-        or (isinstance(node, ast.comprehension) and bool(node.is_async))
-        for node in _own_nodes(tree)
-    )
 
 
 def _ipython_only(node: ast.AST, names: Names) -> str:
@@ -390,59 +331,6 @@ def _ipython_only(node: ast.AST, names: Names) -> str:
     if any(module.partition(".")[0] == "IPython" for module in modules):
         return f"it needs IPython: {ast.unparse(node)}"
     return ""
-
-
-def _parse(python: str) -> ast.Module:
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = compile(python, "cell", "exec", flags)
-    assert isinstance(tree, ast.Module)
-    return tree
-
-
-# -- the text --------------------------------------------------------------------------------------
-
-
-def _span(text: str, node: ast.stmt | ast.expr) -> tuple[int, int]:
-    """Return where a node is in the text."""
-    lines = text.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-
-    def place(line: int, column: int) -> int:
-        return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
-
-    assert node.end_lineno is not None
-    assert node.end_col_offset is not None
-    return place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
-
-
-def _edited(text: str, edits: Sequence[tuple[ast.stmt | ast.expr, str]]) -> str:
-    """Replace nodes by new source; what has several lines is indented as the node is."""
-    places = sorted(((*_span(text, node), node, new) for node, new in edits), key=lambda e: -e[0])
-    for start, end, node, new in places:
-        if "\n" in new and node.col_offset:
-            inner = _indented(new, _parse(new), node.col_offset)
-            new = inner.lstrip(" ")
-        text = text[:start] + new + text[end:]
-    return text
-
-
-def _indented(text: str, tree: ast.Module, by: int = 4) -> str:
-    """Indent a text, but not the insides of its strings."""
-    inside: set[int] = set()
-    for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
-        if is_text or isinstance(node, ast.JoinedStr):
-            assert isinstance(node, ast.expr)
-            inside.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))
-    lines = text.split("\n")
-    return "\n".join(
-        line if number in inside or not line.strip() else " " * by + line
-        for number, line in enumerate(lines, 1)
-    )
 
 
 def _is_plain(text: str) -> bool:
