@@ -14,7 +14,6 @@ from ... import statedir
 from ...errors import (
     BackendError,
     BackendUnavailableError,
-    ConflictError,
     SpecError,
     UnsupportedError,
     WorkspaceError,
@@ -333,7 +332,7 @@ class BatchBackend(ABC):
         if held:
             self.release(held)
         elif not any(one.phase in ("pending", "running") for one in entries):
-            self._submit_again(job, files)
+            queueing.submit_again(self, job)
         self.status.forget()
 
     def move(self, job: JobRef, position: int) -> None:
@@ -354,21 +353,7 @@ class BatchBackend(ABC):
         Where links are queued ahead, those that are missing are queued, too; those that are too
         many leave at once.
         """
-        files = BatchFiles.of(job.paths)
-        if files.read_ending() is not None:
-            raise ConflictError(f"{job.job_id} has ended; its total time can no longer be changed.")
-        planned = (order := self._order_again(job)).plan
-        links = math.ceil(total_time / planned.link - 1e-9) if planned.link else 1
-        try:
-            files.write_total(total_time)
-            files.write_planned(max(1, links))
-            ids = files.read_ids()
-            if planned.way == "links" and len(ids) < links:
-                queueing.queue_links(self, files, order, links - len(ids), after=ids[-1])
-        except OSError as error:
-            raise WorkspaceError(
-                f"{error.filename or files.root} cannot be written ({error.strerror})."
-            ) from error
+        queueing.lengthen(self, job, total_time)
         self.status.forget()
 
     # -- inside ------------------------------------------------------------------------------------
@@ -388,20 +373,6 @@ class BatchBackend(ABC):
                 limit = self.ask_limit(queue)
             self._limits[queue] = (time.monotonic(), limit)
         return limit
-
-    def _submit_again(self, job: JobRef, files: BatchFiles) -> None:
-        order = self._order_again(job)
-        with contextlib.suppress(FileNotFoundError):
-            files.done.unlink()
-        queueing.queue_links(self, files, order, 1)
-
-    def _order_again(self, job: JobRef) -> Order:
-        from ...jobs.discovery import read_record
-
-        record = read_record(job.paths)
-        if record is None:
-            raise WorkspaceError(f"{job.paths.spec} cannot be read.")
-        return self.order(Bundle(JobSpec.checked(**record["spec"]), job.paths))
 
 
 def entries_of(job: JobRef, known: Mapping[str, Seen], ids: Sequence[str]) -> list[Seen]:

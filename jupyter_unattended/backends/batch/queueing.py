@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import shutil
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import statedir
-from ...errors import BackendError, WorkspaceError
-from ..base import Bundle
+from ...errors import BackendError, ConflictError, WorkspaceError
+from ...jobs.discovery import read_record
+from ...spec import JobSpec
+from ..base import Bundle, JobRef
 from .files import BatchFiles
 from .order import Order
 
@@ -63,6 +66,35 @@ def submit_array(
     return ids
 
 
+def submit_again(backend: BatchBackend, job: JobRef) -> None:
+    """Submit the next link of a job that its scheduler no longer has."""
+    files = BatchFiles.of(job.paths)
+    order = _order_again(backend, job)
+    try:
+        files.done.unlink(missing_ok=True)
+        queue_links(backend, files, order, 1)
+    except OSError as error:
+        raise _unwritable(error, files.root) from error
+
+
+def lengthen(backend: BatchBackend, job: JobRef, total_time: float) -> None:
+    """Set the total time, and queue the links that are missing where they are queued ahead."""
+    files = BatchFiles.of(job.paths)
+    if files.read_ending() is not None:
+        raise ConflictError(f"{job.job_id} has ended; its total time can no longer be changed.")
+    order = _order_again(backend, job)
+    link = order.plan.link
+    links = max(1, math.ceil(total_time / link - 1e-9)) if link else 1
+    try:
+        files.write_total(total_time)
+        files.write_planned(links)
+        ids = files.read_ids()
+        if order.plan.way == "links" and len(ids) < links:
+            queue_links(backend, files, order, links - len(ids), after=ids[-1])
+    except OSError as error:
+        raise _unwritable(error, files.root) from error
+
+
 def queue_links(
     backend: BatchBackend, files: BatchFiles, order: Order, count: int, after: str | None = None
 ) -> None:
@@ -95,6 +127,13 @@ def queue_links(
             with contextlib.suppress(BackendError):
                 backend.delete(ids)
         raise
+
+
+def _order_again(backend: BatchBackend, job: JobRef) -> Order:
+    record = read_record(job.paths)
+    if record is None:
+        raise WorkspaceError(f"{job.paths.spec} cannot be read.")
+    return backend.order(Bundle(JobSpec.checked(**record["spec"]), job.paths))
 
 
 def _write(backend: BatchBackend, files: BatchFiles, order: Order, bundle: Bundle) -> None:

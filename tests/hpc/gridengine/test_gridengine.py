@@ -138,6 +138,18 @@ def test_grid_engine_does_not_answer_and_its_jobs_go_on(
     assert run.attempts == 1
 
 
+def test_rescheduled_by_an_administrator_it_goes_on(
+    submit: Submit, cluster: GridEngineCluster
+) -> None:
+    run = submit(COUNTING, arguments=["12"])
+    run.wait_for_text("attempt 1")
+    time.sleep(2)
+    cluster.client("qmod", "-rj", run.ref.handle)
+    assert run.wait(timeout=90).state is State.SUCCEEDED
+    assert run.attempts == 2
+    assert "attempt 2 from 0" not in run.log()
+
+
 def test_a_limit_in_ones_own_directives_times_the_links(submit: Submit) -> None:
     run = submit(
         COUNTING,
