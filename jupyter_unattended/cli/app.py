@@ -27,7 +27,7 @@ _COMMANDS = {
         "convert": ("convert", "Write start.sh and requirements.txt beside a notebook."),
         "image": (
             "image",
-            "Write a Containerfile for a notebook, and say what ties it to this machine.",
+            "Write a Containerfile; say what ties a notebook to this machine.",
         ),
         "drill": ("drill", "Prove that a notebook survives being stopped."),
         "render": ("submit", "Print what a backend would submit, without submitting it."),
