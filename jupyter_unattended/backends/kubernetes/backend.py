@@ -7,7 +7,6 @@ import secrets as random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -378,12 +377,7 @@ class KubernetesBackend:
         """Outside a cluster, fill in the image and volumes that were last given."""
         if not cluster.context:
             return bundle, options
-        last = remember.recall(self.state_dir, cluster.context)
-        if last.image and not bundle.spec.image:
-            bundle = replace(bundle, spec=bundle.spec.model_copy(update={"image": last.image}))
-        if last.volumes and not options.volume:
-            options = options.model_copy(update={"volume": list(last.volumes)})
-        return bundle, options
+        return remember.recall(self.state_dir, cluster.context).fill_in(bundle, options)
 
     @staticmethod
     def _options(spec: JobSpec) -> KubernetesOptions:

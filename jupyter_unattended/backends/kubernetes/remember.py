@@ -6,8 +6,11 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from ..base import Bundle
+from .options import KubernetesOptions
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,17 @@ class Remembered:
 
     image: str | None = None
     volumes: tuple[str, ...] = ()
+
+    def fill_in(
+        self, bundle: Bundle, options: KubernetesOptions
+    ) -> tuple[Bundle, KubernetesOptions]:
+        """Return a job and its options with what is missing in them."""
+        if self.image and not bundle.spec.image:
+            spec = bundle.spec.model_copy(update={"image": self.image})
+            bundle = replace(bundle, spec=spec)
+        if self.volumes and not options.volume:
+            options = options.model_copy(update={"volume": list(self.volumes)})
+        return bundle, options
 
 
 def recall(state_dir: Path | None, context: str) -> Remembered:
