@@ -233,11 +233,17 @@ class KubernetesBackend:
     def read_log(self, job: JobRef) -> tuple[int, bytes]:
         """Return what the job's newest pod wrote, as Kubernetes keeps it."""
         cluster, namespace, name, index = self._where(job)
-        pods = cluster.watch(namespace).look()[1].get(labels.run_key(name, index), [])
-        started = [pod for pod in pods if reasons.has_started(pod)]
+        jobs, pods = cluster.watch(namespace).look()
+        ours = pods.get(labels.run_key(name, index), [])
+        started = [pod for pod in ours if reasons.has_started(pod)]
         if not started:
             return 0, b""
-        return len(started), cluster.log(namespace, started[-1]["metadata"]["name"])
+        newest = started[-1]["metadata"]
+        # Whoever has seen the end gets the end of the log.
+        versions = [
+            one["metadata"]["resourceVersion"] for one in (jobs.get(name), started[-1]) if one
+        ]
+        return len(started), cluster.log(namespace, newest["name"], tuple(versions))
 
     # -- steering ----------------------------------------------------------------------------------
 

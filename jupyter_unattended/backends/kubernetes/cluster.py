@@ -39,7 +39,7 @@ class Cluster:
         self._claims: dict[tuple[str, str], tuple[float, Json | None]] = {}
         self._events: dict[str, tuple[float, list[Json]]] = {}
         self._queues: dict[str, tuple[float, dict[queues.System, list[str]]]] = {}
-        self._logs: dict[tuple[str, str], tuple[float, bytes]] = {}
+        self._logs: dict[tuple[str, str, object], tuple[float, bytes]] = {}
         self._systems: tuple[float, set[queues.System]] = (0.0, set())
         self._workloads: dict[str, tuple[float, dict[str, Json]]] = {}
 
@@ -187,13 +187,14 @@ class Cluster:
             self._events[namespace] = (time.monotonic(), found)
         return found
 
-    def log(self, namespace: str, pod: str) -> bytes:
-        """Return what a pod of ours wrote, as of a moment ago."""
-        asked, found = self._logs.get((namespace, pod), (0.0, b""))
+    def log(self, namespace: str, pod: str, version: object) -> bytes:
+        """Return what a pod of ours wrote, as of a moment ago and no older than `version`."""
+        key = (namespace, pod, version)
+        asked, found = self._logs.get(key, (0.0, b""))
         if not asked or time.monotonic() - asked > _LOGS_GOOD_FOR:
             path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
             found = self.api.read(path, container=labels.CONTAINER)
-            self._logs = {(namespace, pod): (time.monotonic(), found)}
+            self._logs = {key: (time.monotonic(), found)}
         return found
 
     def workloads(self, namespace: str) -> dict[str, Json]:
