@@ -161,11 +161,19 @@ class Discovery:
             self.run()
             found = self.store.find(ref)
         if not found:
-            raise JobNotFoundError(f"There is no job {ref!r}.")
+            raise JobNotFoundError(f"There is no job {ref!r}{self._nearest(ref)}")
         if len(found) > 1:
             some = ", ".join(row.id for row in found[:5]) + (" …" if len(found) > 5 else "")
             raise JobNotFoundError(f"{len(found)} jobs begin with {ref!r}: {some}")
         return found[0]
+
+    def _nearest(self, ref: str) -> str:
+        """Return a hint at the name that was probably meant, among the newest ones."""
+        import difflib
+
+        names = dict.fromkeys(row.name for row in self.store.search(limit=200))
+        near = difflib.get_close_matches(ref, names, 1)
+        return f"; did you mean {near[0]!r}?" if near else ""
 
     @staticmethod
     def _read_own(paths: JobPaths) -> Row | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -100,7 +101,24 @@ def to_script(notebook: Notebook) -> str:
         raise NotebookError(
             f"{shown(notebook.path.name)} cannot be written as a script: {error}"
         ) from error
+    _check_name(notebook, text)
     return text
+
+
+def _check_name(notebook: Notebook, text: str) -> None:
+    """Refuse a script that would be imported in the place of a module: it comes first there."""
+    name = notebook.path.stem
+    imported = {
+        module.partition(".")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module in _modules(node)
+    }
+    if name in imported or name in sys.stdlib_module_names:
+        raise NotebookError(
+            f"{shown(notebook.path.name)} cannot be written as a script: {name}.py would be "
+            f"imported in the place of the module {name}; rename the notebook."
+        )
 
 
 class _Writer:
@@ -316,6 +334,15 @@ def _names(notebook: Notebook) -> tuple[set[str], set[str]]:
     return known, taken
 
 
+def _modules(node: ast.AST) -> list[str]:
+    """Return the modules that a statement imports, without relative ones."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return [node.module or ""]
+    return []
+
+
 def _ipython_only(node: ast.AST, names: Names) -> str:
     """Return what a node needs that only IPython has."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -323,12 +350,7 @@ def _ipython_only(node: ast.AST, names: Names) -> str:
             return "get_ipython() has no counterpart in a script"
         if node.id in ("In", "Out", "_", "__") and node.id not in names.known:
             return f"{node.id}, what IPython remembers, has no counterpart in a script"
-    modules: list[str] = []
-    if isinstance(node, ast.Import):
-        modules = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and not node.level:
-        modules = [node.module or ""]
-    if any(module.partition(".")[0] == "IPython" for module in modules):
+    if any(module.partition(".")[0] == "IPython" for module in _modules(node)):
         return f"it needs IPython: {ast.unparse(node)}"
     return ""
 

@@ -203,3 +203,10 @@ def test_show_tells_how_much_of_the_time_it_ran(add_job: AddJob, call: Call) -> 
             json.dumps({"attempt": number, "started": started, "ended": ended, "exit_code": 0})
         )
     assert re.search(r"^Took: +1 min 00 s, 30 s of running$", call("show", "j1")[1], re.MULTILINE)
+
+
+def test_a_job_that_is_not_there_names_the_nearest(add_job: AddJob, call: Call) -> None:
+    add_job("j1", name="train-digits")
+    code, out, err = call("show", "trian-digits")
+    assert (code, out) == (2, "")
+    assert err == "Error: There is no job 'trian-digits'; did you mean 'train-digits'?\n"

@@ -224,3 +224,12 @@ def test_our_own_functions_do_nothing_without_us(
 def test_names_of_files_and_titles(make_notebook: MakeNotebook) -> None:
     script = to_script(make_notebook("x = 1", name='it\'s """odd\\".ipynb'))
     assert ast.get_docstring(ast.parse(script)) is not None
+
+
+@pytest.mark.parametrize("name", ["argparse", "random", "numpy"])
+def test_a_script_does_not_stand_in_the_way_of_an_import(
+    make_notebook: MakeNotebook, name: str
+) -> None:
+    notebook = make_notebook("import argparse, numpy.linalg", name=f"{name}.ipynb")
+    with pytest.raises(NotebookError, match=f"{name}.py would be imported in the place of"):
+        to_script(notebook)
