@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -105,5 +106,5 @@ class UnattendedApp(ExtensionApp):
     async def stop_extension(self) -> None:
         """End with the server."""
         await self.watcher.stop()
-        self.workers.close()
+        await asyncio.to_thread(self.workers.close)
         self.quick.shutdown(wait=False, cancel_futures=True)

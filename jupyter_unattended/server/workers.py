@@ -120,8 +120,11 @@ class _Worker:
         with contextlib.suppress(OSError):
             self._requests.close()
         self._answers.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(10)
+        except subprocess.TimeoutExpired:  # it has nothing to do: what it was asked is answered
+            self._process.kill()
+            self._process.wait()
 
     def _send(self, what: object) -> None:
         pickle.dump(what, self._requests)
