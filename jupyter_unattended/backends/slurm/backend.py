@@ -155,13 +155,16 @@ class SlurmBackend(BatchBackend):
         return listing.parse_jobs(self.commands.ask(command))
 
     def ask_accounting(self, ids: Sequence[str]) -> dict[str, Seen]:
-        """Ask sacct, where there is one, in one call."""
-        command = ["sacct", "-n", "-P", "-X", "-j", ",".join(ids), "-o", listing.ACCOUNTING]
-        try:
-            done = self.commands.run(command)
-        except (BackendError, BackendUnavailableError):
-            return {}
-        return listing.parse_accounting(done.stdout) if done.returncode == 0 else {}
+        """Ask sacct: its database, else the file of completed jobs, where there is one."""
+        for source in (["-X"], ["-c"]):
+            command = ["sacct", *source, "-n", "-P", "-j", ",".join(ids)]
+            try:
+                done = self.commands.run([*command, "-o", listing.ACCOUNTING])
+            except (BackendError, BackendUnavailableError):
+                return {}
+            if done.returncode == 0:
+                return listing.parse_accounting(done.stdout)
+        return {}
 
     # -- steering ----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from ..batch.observe import Seen
@@ -39,7 +40,7 @@ def parse_jobs(listed: str) -> list[dict[str, Any]]:
 
 
 def parse_accounting(listed: str) -> dict[str, Seen]:
-    """Return how jobs ended from ``sacct -n -P -X``."""
+    """Return how jobs ended from ``sacct -n -P``."""
     found = {}
     for line in listed.splitlines():
         fields = line.split("|")
@@ -49,7 +50,7 @@ def parse_accounting(listed: str) -> dict[str, Seen]:
         found[fields[0]] = Seen(
             fields[0],
             "ended",
-            reasons.why_ended(state, fields[3], fields[4]),
+            reasons.why_ended(state, _limit(fields[3]), fields[4]),
             _time(fields[2]),
             _ENDED_AS.get(state, "unclear"),
         )
@@ -109,6 +110,8 @@ def _killed_by(number: int) -> str:
 
 
 def _limit(text: str) -> str:
+    if text.isdecimal():  # minutes, as in the file of completed jobs
+        return clock(int(text) * 60)
     found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
     if not found:
         return ""
@@ -117,4 +120,9 @@ def _limit(text: str) -> str:
 
 
 def _time(text: str) -> float | None:
-    return float(text) if text.isdecimal() and text != "0" else None
+    if text.isdecimal():
+        return float(text) or None
+    try:
+        return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return None

@@ -47,12 +47,11 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/filetxt
-JobCompLoc={root}/jobcomp.txt
+{completions}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,{scheduler}
+SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,enable_user_top
 PriorityType=priority/multifactor
 PriorityWeightAge=0
 PriorityWeightPartition=1000
@@ -94,7 +93,7 @@ class SlurmCluster:
     #: A queue that runs many jobs at once, and what else to ask for to be let into it.
     wide = {"queue": "wide"}  # noqa: RUF012
 
-    def __init__(self, *, cpus: int = slots, min_job_age: int = 3600, scheduler: str = "") -> None:
+    def __init__(self, *, min_job_age: int = 3600, completions: bool = True) -> None:
         need_root()
         install(("munged", "slurmctld", "slurmd", "sbatch"), ("munge", "slurm-wlm"))
         self.root = scratch("unattended-slurm-")
@@ -106,9 +105,11 @@ class SlurmCluster:
             CONF.format(
                 root=self.root,
                 host=self.host,
-                cpus=cpus,
+                cpus=self.slots,
                 min_job_age=min_job_age,
-                scheduler=scheduler or "enable_user_top",
+                completions=f"JobCompType=jobcomp/filetxt\nJobCompLoc={self.root}/jobcomp.txt"
+                if completions
+                else "JobCompType=jobcomp/none",
                 controller_port=controller_port,
                 node_port=node_port,
             )

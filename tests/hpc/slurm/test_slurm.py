@@ -89,11 +89,12 @@ def test_a_node_that_fails_has_its_job_queued_again(submit: Submit, cluster: Slu
     assert run.attempts == 2
 
 
+@pytest.mark.parametrize("completions", [True, False])
 def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, completions: bool
 ) -> None:
-    """There is no accounting here either; nobody looks until Slurm has forgotten."""
-    forgetful = SlurmCluster(min_job_age=2)
+    """There is no accounting database, perhaps a file of completed jobs; nobody looks in time."""
+    forgetful = SlurmCluster(min_job_age=2, completions=completions)
     try:
         for name, value in forgetful.env.items():
             monkeypatch.setenv(name, value)
@@ -103,11 +104,12 @@ def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
             return Run(backend, bundles.make(workspace, script, backend="slurm", **fields))
 
         good, bad = submit("true"), submit("exit 3")
-        stopped = submit("echo up; sleep 60")
-        killed = submit("echo up; sleep 60")
+        stopped, killed = (submit("echo up; sleep 60") for _ in range(2))
+        held = submit("true", options={"hold": True})
         for run in (stopped, killed):
             run.wait_for_text("up")
         forgetful.delete_by_hand(stopped.ref.handle)
+        forgetful.delete_by_hand(held.ref.handle)
         os.kill(forgetful.script_pid(killed.ref.handle), signal.SIGKILL)
         wait_for(
             lambda: forgetful.client("squeue", "-h", "-t", "all").stdout == "", 60, "forgotten", 0.5
@@ -115,8 +117,12 @@ def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
         assert good.now().state is State.SUCCEEDED
         assert (bad.now().state, bad.now().exit_code) == (State.FAILED, 3)
         assert stopped.now().state is State.CANCELLED
-        assert killed.ref.job_id not in backend.poll([killed.ref])  # the service decides
-        assert aftermath.decide(killed.paths)[0] is State.FAILED
+        if completions:
+            assert killed.now().state is State.FAILED
+            assert held.now().state is State.CANCELLED
+        else:  # the service decides
+            assert backend.poll([killed.ref, held.ref]) == {}
+            assert aftermath.decide(killed.paths)[0] is State.FAILED
     finally:
         forgetful.stop()
 

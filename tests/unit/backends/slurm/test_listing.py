@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -91,3 +92,10 @@ def test_accounting() -> None:
     assert (found["12"].ended_as, found["12"].since) == ("unclear", 1795264384)
     assert (found["13_4"].ended_as, found["13_4"].why) == ("cancelled", "cancelled with scancel")
     assert found["14"].since is None
+    assert found["14"].why == "killed at its time limit of 1 h"
+
+
+def test_the_file_of_completed_jobs() -> None:
+    found = listing.parse_accounting("12|TIMEOUT|2026-11-21T16:05:13|90|\n")
+    assert found["12"].why == "killed at its time limit of 1 h 30 min"
+    assert found["12"].since == time.mktime((2026, 11, 21, 16, 5, 13, 0, 0, -1))
