@@ -10,7 +10,7 @@ import click
 
 from ..errors import UnattendedError
 from . import text
-from .common import job_argument, jobs_argument, service, title
+from .common import WholeNumber, job_argument, jobs_argument, service, title
 
 if TYPE_CHECKING:
     from ..jobs.service import JobService
@@ -67,7 +67,7 @@ def rerun_command(job: str) -> int:
     ),
 )
 @job_argument()
-@click.argument("number", type=click.IntRange(-1000, 1000), metavar="N")
+@click.argument("number", type=WholeNumber(-1000, 1000), metavar="N")
 def priority_command(job: str, number: int) -> int:
     """Change a job's priority: higher runs earlier."""
     view = service().set_priority(job, number)

@@ -14,7 +14,39 @@ if TYPE_CHECKING:
     from ..jobs.service import JobService
     from ..jobs.view import JobView
 
+    _NumberType = click.ParamType[int]
+else:  # generic only in newer versions
+    _NumberType = click.ParamType
+
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class WholeNumber(_NumberType):
+    """A whole number between bounds, which says in plain words what is none.
+
+    Parameters
+    ----------
+    least, most
+        The bounds; None where there is none.
+    """
+
+    name = "number"
+
+    def __init__(self, least: int | None = None, most: int | None = None) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
+        if self._least is not None and number < self._least:
+            self.fail(f"{number} is less than {self._least}.", param, ctx)
+        if self._most is not None and number > self._most:
+            self.fail(f"{number} is more than {self._most}.", param, ctx)
+        return number
 
 
 def service() -> JobService:

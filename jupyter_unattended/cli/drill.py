@@ -7,7 +7,7 @@ import click
 from ..jobs.drill import Drill
 from ..request import Request
 from . import text
-from .common import service
+from .common import WholeNumber, service
 from .submit import WORDS, Command
 
 
@@ -61,14 +61,14 @@ drill_command = Command(
     [
         click.Option(
             ["--stops"],
-            type=click.IntRange(1, 1000),
+            type=WholeNumber(1, 1000),
             default=5,
             metavar="N",
             help="How often to stop it.  [default: 5]",
         ),
         click.Option(
             ["--seed"],
-            type=int,
+            type=WholeNumber(),
             default=0,
             metavar="N",
             help="Another number, other moments.  [default: 0]",

@@ -12,7 +12,7 @@ import click
 
 from ..errors import InvalidInputError, UnattendedError
 from . import text
-from .common import job_argument, service, title
+from .common import WholeNumber, job_argument, service, title
 from .wait import tell_end
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--attempt",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     metavar="N",
     help="Only this attempt. Default: all, oldest first.",
 )
-@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option("-n", "--tail", type=WholeNumber(0), metavar="N", help="Only the last N lines.")
 def logs_command(job: str, follow: bool, attempt: int | None, tail: int | None) -> int:
     """Print what a job wrote to stdout and stderr.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import text
-from .common import job_argument, json_option, service
+from .common import WholeNumber, job_argument, json_option, service
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -55,7 +55,7 @@ _PLAIN_HEADER = (
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=30,
     metavar="N",
     help="At most N jobs.  [default: 30]",

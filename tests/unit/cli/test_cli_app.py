@@ -43,7 +43,11 @@ def test_a_usage_error_is_one_line_and_exit_code_2(call: Call) -> None:
     code, out, err = call("list", "--limit", "many")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert err.startswith("Error: Invalid value for '-n' / '--limit'")
+    assert err.startswith(
+        "Error: Invalid value for '-n' / '--limit': 'many' is not a whole number."
+    )
+    assert "'-n' / '--limit': 0 is less than 1." in call("list", "--limit", "0")[2]
+    assert "'N': 2000 is more than 1000." in call("priority", "train", "2000")[2]
 
 
 def test_an_unknown_job_is_one_line_and_exit_code_2(call: Call) -> None:
