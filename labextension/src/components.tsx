@@ -2,8 +2,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
 import { formatDuration, formatNumber } from './format';
-import { elapsed, isActive, stateWord, timeLeft } from './states';
-import type { IJob, State } from './types';
+import { elapsed, isActive, ran, stateWord, timeLeft } from './states';
+import type { IHistoryEntry, IJob, State } from './types';
 
 /** The state's mark: shape and colour, so that it is not told by colour alone. */
 export function StateMark(props: { state: State }): JSX.Element {
@@ -128,10 +128,23 @@ export function stateWords(job: IJob, trans: TranslationBundle, now: number): st
   return parts.join(' · ');
 }
 
-/** Time since the start, over all attempts. */
+/** Time since the start, over all attempts and what was between them. */
 export function elapsedWords(job: IJob, now: number): string {
   const seconds = elapsed(job, now);
   return seconds === null ? '' : formatDuration(seconds);
+}
+
+/** The same, and how much of it the job ran, where it was paused or stopped in between. */
+export function ranWords(
+  job: IJob,
+  history: readonly IHistoryEntry[],
+  now: number,
+  trans: TranslationBundle
+): string {
+  const words = elapsedWords(job, now);
+  return words === '' || job.attempt < 2 || history.length === 0
+    ? words
+    : trans.__('%1, of which it ran %2', words, formatDuration(ran(history, now)));
 }
 
 /** Something went wrong, in words, with a way on. */

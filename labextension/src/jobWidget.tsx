@@ -7,11 +7,11 @@ import React, { useEffect, useState } from 'react';
 
 import { AttemptsView } from './attemptsView';
 import {
-  elapsedWords,
   ErrorNote,
   Loading,
   progressWords,
   ProgressBar,
+  ranWords,
   StateMark,
   stateWords
 } from './components';
@@ -195,7 +195,7 @@ function Header(props: IBodyProps & { job: IJob; details: IJobDetails | null }):
           {stateWords(job, trans, now)}
         </span>
         <span className="jp-Unattended-elapsed" title={trans.__('Time since its start')}>
-          {elapsedWords(job, now)}
+          {ranWords(job, details?.history ?? [], now, trans)}
         </span>
         <span className="jp-Unattended-where">{job.backend}</span>
       </div>

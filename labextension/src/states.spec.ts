@@ -1,6 +1,6 @@
 import { formatDuration, formatNumber, formatRough, formatSize } from './format';
 import { normalise } from './normalise';
-import { elapsed, filterJobs, timeLeft } from './states';
+import { elapsed, filterJobs, ran, timeLeft } from './states';
 import type { IJob } from './types';
 
 const job = (changes: object = {}): IJob =>
@@ -92,5 +92,22 @@ describe('normalise', () => {
     expect(code.outputs[0].text).toBe('1\n2\n');
     expect(code.outputs[1].data).toEqual({ 'text/plain': 'x', 'application/json': ['y', 'z'] });
     expect(markdown.source).toBe('c');
+  });
+});
+
+describe('ran', () => {
+  it('leaves out queues and pauses', () => {
+    const at = (t: number, state: string) => ({ t, state }) as any;
+    const history = [
+      at(0, 'queued'),
+      at(10, 'starting'),
+      at(12, 'running'),
+      at(40, 'pausing'),
+      at(42, 'paused'),
+      at(500, 'queued'),
+      at(510, 'running')
+    ];
+    expect(ran(history, 520)).toBe(42);
+    expect(ran([...history, at(515, 'succeeded')], 9999)).toBe(37);
   });
 });

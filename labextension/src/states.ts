@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IJob, State } from './types';
+import type { IHistoryEntry, IJob, State } from './types';
 
 const FINAL: ReadonlySet<State> = new Set<State>(['succeeded', 'failed', 'cancelled']);
 const ACTIVE: ReadonlySet<State> = new Set<State>(['starting', 'running', 'pausing']);
@@ -94,6 +94,14 @@ export function elapsed(job: IJob, now: number): number | null {
   }
   const end = job.ended ?? (isFinal(job.state) || job.state === 'paused' ? job.since : null) ?? now;
   return Math.max(0, end - job.started);
+}
+
+/** Seconds that attempts have existed, without pauses and queues; from the observed history. */
+export function ran(history: readonly IHistoryEntry[], now: number): number {
+  return history.reduce((sum, entry, i) => {
+    const until = history[i + 1]?.t ?? now;
+    return isActive(entry.state) ? sum + Math.max(0, until - entry.t) : sum;
+  }, 0);
 }
 
 /** Seconds left, from what the notebook said or else from the share that is done; null unknown. */

@@ -171,6 +171,7 @@ test('a job goes on while the page is reloaded and the server is restarted', asy
   await job.getByRole('button', { name: 'Resume' }).click();
   await expect(job.getByRole('status', { name: 'State' })).toContainText('Running');
   await expect(job.getByRole('status', { name: 'State' })).toContainText('attempt 2');
+  await expect(job.getByText(/, of which it ran \d/)).toBeVisible();
   const attempts = await screen.part(job, /^Attempts/);
   await expect(attempts.getByRole('listitem')).toHaveCount(2);
   await job.getByRole('button', { name: 'Cancel' }).click();
