@@ -22,7 +22,9 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 _LAZY = {
     "Checkpoint": ".runtime.checkpoint",
     "keras_callback": ".runtime.keras_callback",
+    "lightning_callback": ".runtime.lightning_callback",
     "resumable": ".runtime.resumable",
+    "transformers_callback": ".runtime.transformers_callback",
     "Job": ".job",
     "jobs": ".job",
     "submit": ".job",
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from .runtime.api import on_stop, progress, report, stop_requested
     from .runtime.checkpoint import Checkpoint
     from .runtime.keras_callback import keras_callback
+    from .runtime.lightning_callback import lightning_callback
     from .runtime.resumable import resumable
+    from .runtime.transformers_callback import transformers_callback
 
 __all__ = [
     "Checkpoint",
@@ -45,12 +49,14 @@ __all__ = [
     "__version__",
     "jobs",
     "keras_callback",
+    "lightning_callback",
     "on_stop",
     "progress",
     "report",
     "resumable",
     "stop_requested",
     "submit",
+    "transformers_callback",
 ]
 
 

@@ -41,7 +41,7 @@ class Training:
         total
             How many steps there are in all.
         """
-        self._leave()  # a loop of before may have ended with an error
+        self.leave()  # a loop of before may have ended with an error
         self._link = checkpoint_link.current()
         if self._link is None:
             return 0
@@ -69,12 +69,39 @@ class Training:
             try:
                 loop.stop()
             finally:
-                self._leave()
+                self.leave()
         loop.report()
         now = time.monotonic()
         if (self._steps and steps % self._steps == 0) or now - self._saved_at >= self._seconds:
             loop.save()
             self._saved_at = time.monotonic()
+
+    def is_due(self, steps: int, last: bool) -> bool:
+        """Return whether the library should save now, by its own means; then call `saved`."""
+        loop, link = self._loop, self._link
+        if loop is None or link is None:
+            return False
+        loop.steps = steps
+        if loop.test_steps is not None:
+            loop.stop_in_test()
+        loop.report()
+        by_steps = self._steps and steps % self._steps == 0
+        late = time.monotonic() - self._saved_at >= self._seconds
+        return last or bool(by_steps) or late or link.stop_requested()
+
+    def saved(self, steps: int) -> None:
+        """Note what the library saved; end the notebook if asked to."""
+        loop, link = self._loop, self._link
+        if loop is None or link is None:
+            return
+        loop.steps = steps
+        loop.save(now=True)
+        self._saved_at = time.monotonic()
+        if link.stop_requested():
+            try:
+                loop.stop()
+            finally:
+                self.leave()
 
     def is_enough(self, steps: int) -> bool:
         """Return whether a quick test needs no more steps than these."""
@@ -84,7 +111,7 @@ class Training:
     def end(self, steps: int) -> None:
         """Save the end, which counts as `steps` steps, however many there were."""
         loop = self._loop
-        self._leave()
+        self.leave()
         if loop is None:
             return
         loop.settle()
@@ -92,7 +119,8 @@ class Training:
         loop.report()
         loop.save_end(time.monotonic() - self._begun)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Be over, also with an error."""
         if self._loop is not None and self._link is not None:
             self._loop.settle()
             self._loop.leave()

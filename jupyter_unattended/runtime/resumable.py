@@ -236,10 +236,10 @@ class Loop:
                 )
             saved = checkpoint_state.load(self._link.store, manifest, meta)
             adapters.check(self._objects, saved["objects"])
+            adapters.restore(self._objects, saved["objects"])
             usable = True
         if not usable:
             return False
-        adapters.restore(self._objects, saved["objects"])
         self.steps = self._saved_steps = meta["steps"]
         self.resumed = True
         self._random = saved["random"]

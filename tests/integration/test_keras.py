@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from .jobdir import Job
-from .kills import attempt, kill_after_lines, shown, spec
+from .kills import attempt, kill_after_lines, run_twice_killed
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -41,22 +40,6 @@ END = (
     "print([h['val_mae'] for h in history])\n"
     "print(float(np.abs(model.predict(x, verbose=0)).sum()), np.random.rand())"
 )
-
-
-def run_twice_killed(directory: Path, cells: list[str], line: str, **options: Any) -> Job:
-    """Kill two attempts after some lines of output, and compare the third's notebook."""
-    (directory / "reference").mkdir()
-    reference = Job(directory / "reference", *cells)
-    assert reference.run(timeout=200) == 0, reference.log()
-    job = spec(Job(directory, *cells), **options)
-    for number, how in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
-        kill = kill_after_lines(job, number, line, 2, how, timeout=200)
-        code, sent = attempt(job, kill, timeout=200)
-        assert sent == how, job.log(number)
-        assert code == (75 if how == signal.SIGTERM else -signal.SIGKILL)
-    assert attempt(job, lambda _process: None, timeout=200)[0] == 0, job.log(3)
-    assert shown(job) == shown(reference)
-    return job
 
 
 def test_fit_in_a_loop(tmp_path: Path) -> None:
@@ -99,21 +82,23 @@ MODEL_CHECKPOINT = (
     "if os.path.isfile('best.weights.h5'):\n"
     "    model.load_weights('best.weights.h5')\n"
     "    print('goes on from', round(float(model.evaluate(x, y, verbose=0)), 3))\n"
-    "def stop(number, frame):\n    model.save_weights('best.weights.h5')\n    sys.exit(1)\n"
+    "def stop(number, frame):\n    sys.exit(1)\n"
     "signal.signal(signal.SIGTERM, stop)"
 )
 FIT_WITH_CHECKPOINT = (
     "best = keras.callbacks.ModelCheckpoint('best.weights.h5', monitor='loss',\n"
     "    save_best_only=True, save_weights_only=True, verbose=1)\n"
+    "def rest(epoch, logs):\n    print('begins', epoch)\n    time.sleep(0.5)\n"
+    "slow = keras.callbacks.LambdaCallback(on_epoch_begin=rest)\n"
     "first = not os.path.isfile('best.weights.h5')\n"
-    "model.fit(x, y, epochs=400 if first else 2, verbose=2, callbacks=[best])\n"
+    "model.fit(x, y, epochs=400 if first else 2, verbose=2, callbacks=[best, slow])\n"
     "print('done')"
 )
 
 
 def test_model_checkpoint_and_load_weights_work_unchanged(tmp_path: Path) -> None:
     job = Job(tmp_path, START, MODEL_CHECKPOINT, FIT_WITH_CHECKPOINT)
-    kill = kill_after_lines(job, 1, "saving model to", 3, signal.SIGTERM, timeout=200)
+    kill = kill_after_lines(job, 1, "begins", 3, signal.SIGTERM, timeout=200)
     code, sent = attempt(job, kill, timeout=200)
     assert sent is not None
     assert code == 75, job.log(1)
