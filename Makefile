@@ -58,6 +58,7 @@ test-cluster: $(VENV)/.dev  ## Run the tests on a real Kubernetes (KUBECONFIG, e
 	$(BIN)/python -m pytest tests/on_cluster
 
 test-container: $(VENV)/.dev  ## Run the tests with a real Podman, which they install (as root)
+	$(BIN)/python -m tests.container
 	$(BIN)/python -m pytest --timeout 300 tests/container
 
 test-slurm: $(VENV)/.dev  ## Run the tests on a real Slurm, which they install and start (as root)

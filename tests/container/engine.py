@@ -117,7 +117,7 @@ class TestEngine:
 
     def make_images(self) -> None:
         """Make the images; a minute or two, once a machine."""
-        packages = image.python_packages()
+        packages = [*image.python_packages(), "docker>=7"]
         key = cache.key(image.RELEASE, *_PACKAGES, *packages, "2")
         labels = self.podman("image", "ls", "--filter", f"label=recipe={key}", "--quiet").split()
         there = [self.podman("image", "ls", "--quiet", name) for name in (BASE, IMAGE)]
