@@ -64,6 +64,8 @@ class ApiEngine:
 
     def start(self, container: Container) -> str:
         """Create a container and start it."""
+        # Left by the attempt before this one, or by an agent that died while it was starting.
+        self.remove(container.name)
         try:
             made = self._call(lambda api: self._create(api, container), container.image)
             self._call(lambda api: api.start(made["Id"]), container.image)

@@ -60,7 +60,7 @@ class ContainerBackend(LocalBackend):
         engine: Engine
         place = plan.Place(bundle.spec.image or self._remembered() or _UNKNOWN)
         try:
-            engine, _ = find.working(options.engine)
+            engine = find.find(options.engine)
             place = self._place(engine, bundle.spec, options, pin=False)
         except (BackendUnavailableError, EngineError):
             engine = CommandEngine("podman", "podman")
@@ -82,8 +82,10 @@ class ContainerBackend(LocalBackend):
         """Note which image and engine it is, and put the jobs into the queue of this host."""
         spec = bundles[0].spec  # they all run in the same place
         options = _options(spec)
-        engine, _ = find.working(options.engine)
-        place = self._place(engine, spec, options, pin=True)
+        engine, place = find.first(
+            options.engine,
+            lambda engine: (engine, self._place(engine, spec, options, pin=True)),
+        )
         environment = plan.inherited(os.environ, twin=place.is_twin)
         # What cannot be mounted is said now and not when its turn has come.
         plan.mounts(spec, bundles[0].paths, options, place.own)

@@ -44,18 +44,31 @@ class CommandEngine:
         Which of the two it is.
     environ
         The command's environment. Default: what of this process's it depends on.
+    facts
+        What another process found out about the engine; asking takes as long as starting.
     """
 
     def __init__(
-        self, program: str, flavour: Flavour, environ: Mapping[str, str] | None = None
+        self,
+        program: str,
+        flavour: Flavour,
+        environ: Mapping[str, str] | None = None,
+        facts: Mapping[str, bool] | None = None,
     ) -> None:
         self._program = program
         self.flavour = flavour
         self._environ = own_variables() if environ is None else dict(environ)
+        self._facts = dict(facts or {})
 
     def recipe(self) -> dict[str, Any]:
         """Return what makes this engine again."""
-        return {"program": self._program, "flavour": self.flavour, "environ": self._environ}
+        facts = {"rootless": self._is_rootless, "crun": self._has_crun}
+        return {
+            "program": self._program,
+            "flavour": self.flavour,
+            "environ": self._environ,
+            "facts": facts,
+        }
 
     def title(self) -> str:
         """Return name and version of the engine."""
@@ -103,6 +116,12 @@ class CommandEngine:
         except EngineError:
             self.remove(container.name, container.secrets)
             raise
+        if done.returncode and re.search(r"already in use", done.stderr):
+            # Left by the attempt before this one, or by an agent that died while it was starting.
+            self.remove(container.name)
+            done = self._run(
+                *self.command_line(container)[1:], timeout=_START, environ=dict(hidden)
+            )
         if done.returncode:
             # It may have been created and not started; then its name is taken.
             self.remove(container.name, container.secrets)
@@ -227,17 +246,23 @@ class CommandEngine:
 
     @cached_property
     def _is_rootless(self) -> bool:
+        if "rootless" in self._facts:
+            return self._facts["rootless"]
+        if self.flavour == "podman" and os.getuid() == 0 and "CONTAINER_HOST" not in self._environ:
+            return False
         try:
             if self.flavour == "podman":
                 return bool(self._info["host"]["security"]["rootless"])
             return any("rootless" in one for one in self._info.get("SecurityOptions") or ())
         except EngineError:
             # To show a command, the engine need not be here.
-            return self.flavour == "podman" and os.getuid() != 0
+            return self.flavour == "podman"
 
     @cached_property
     def _has_crun(self) -> bool:
-        """Whether the user's further groups can be kept, which only crun does."""
+        """Whether the user's further groups can be kept, which only crun does for rootless ones."""
+        if "crun" in self._facts or self.flavour == "docker" or not self._is_rootless:
+            return self._facts.get("crun", False)
         with contextlib.suppress(EngineError):
             return bool(self._info["host"].get("ociRuntime", {}).get("name") == "crun")
         return False

@@ -137,7 +137,10 @@ class Engine(Protocol):
         ...
 
     def start(self, container: Container) -> str:
-        """Create a container, start it, and return its id; all or nothing."""
+        """Create a container, start it, and return its id; all or nothing.
+
+        One that has the name already is removed: there is one at a time for a job.
+        """
         ...
 
     def with_label(self, label: str, value: str) -> list[Status]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ...errors import BackendUnavailableError
 from .command import CommandEngine, Flavour
 from .engine import Engine, EngineError
 
+T = TypeVar("T")
 Choice = Literal["auto", "podman", "docker", "socket"]
 
 
@@ -52,16 +54,23 @@ def working(choice: Choice = "auto") -> tuple[Engine, str]:
     BackendUnavailableError
         If none does; the text says why.
     """
+    return first(choice, lambda engine: (engine, engine.title()))
+
+
+def first(choice: Choice, ask: Callable[[Engine], T]) -> T:
+    """Return what the engine answers; what Docker answers where Podman is here and does not work.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If none does; the text says why.
+    """
     try:
-        engine = find(choice)
-        return engine, engine.title()
+        return ask(find(choice))
     except EngineError as error:
         if choice == "auto" and shutil.which("docker") and shutil.which("podman"):
-            try:
-                engine = find("docker")
-                return engine, engine.title()
-            except EngineError:
-                pass
+            with contextlib.suppress(EngineError):
+                return ask(find("docker"))
         raise BackendUnavailableError(str(error)) from error
 
 
@@ -71,7 +80,9 @@ def again(recipe: Mapping[str, Any]) -> Engine:
         from .api import ApiEngine
 
         return ApiEngine(str(recipe["socket"]))
-    return CommandEngine(recipe["program"], recipe["flavour"], recipe["environ"])
+    return CommandEngine(
+        recipe["program"], recipe["flavour"], recipe["environ"], recipe.get("facts")
+    )
 
 
 def socket_address() -> str | None:

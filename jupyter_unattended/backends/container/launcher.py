@@ -121,8 +121,6 @@ class ContainerLauncher:
                 spec, entry.paths, options, place, environment=kept.environment, launch=launch,
                 devices=tuple(devices), secrets=secrets,
             )  # fmt: skip
-            # What the attempt before this one left, or an agent that died while it was starting.
-            engine.remove(container.name, secrets)
             return engine.status(engine.start(container))
 
         self._launches[launch] = _Launch(
