@@ -148,7 +148,9 @@ class JobSpec(BaseModel):
     )
     kernel: str | None = Field(None, description="Name of the kernel. Default: the notebook's.")
     image: str | None = Field(
-        None, description="Container image. Default: the one this server runs in."
+        None,
+        description="Container image. Default: the one this server runs in; jupyter unattended "
+        "image NOTEBOOK makes one.",
     )
     snapshot: bool = Field(
         False, description="Take along the workspace files that the notebook imports."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import BackendUnavailableError
 from . import words
@@ -37,6 +37,13 @@ class ApiEngine:
         found = self._call(lambda api: api.version())
         name = "Podman" if self._is_podman(found) else "Docker"
         return f"{name} {found['Version']} ({self._address})"
+
+    def limits(self, controller: Literal["cpu", "memory"]) -> bool:
+        """Whether it can limit what a container uses, as far as it says."""
+        if not self._is_rootless:
+            return True
+        found = self._call(lambda api: api.info())
+        return bool(found.get("CpuCfsQuota" if controller == "cpu" else "MemoryLimit"))
 
     # -- images ------------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ class ContainerBackend(LocalBackend):
             options,
             place,
             environment=plan.inherited(os.environ, twin=place.is_twin),
+            limits_cpus=engine.limits("cpu"),
             secrets=dict.fromkeys(bundle.spec.secret_env, ""),
         )
         text = " \\\n  ".join(_lines(engine.command_line(container)))
@@ -87,6 +88,11 @@ class ContainerBackend(LocalBackend):
             lambda engine: (engine, self._place(engine, spec, options, pin=True)),
         )
         environment = plan.inherited(os.environ, twin=place.is_twin)
+        if spec.memory is not None and not engine.limits("memory"):
+            raise SpecError(
+                "memory: this engine cannot limit memory, because it is rootless and was not given "
+                "the right to (control group controller memory); leave --memory out."
+            )
         # What cannot be mounted is said now and not when its turn has come.
         plan.mounts(spec, bundles[0].paths, options, place.own)
         if place.own is None:

@@ -62,7 +62,7 @@ class CommandEngine:
 
     def recipe(self) -> dict[str, Any]:
         """Return what makes this engine again."""
-        facts = {"rootless": self._is_rootless, "crun": self._has_crun}
+        facts = {"rootless": self._is_rootless, "crun": self._has_crun, "cpu": self.limits("cpu")}
         return {
             "program": self._program,
             "flavour": self.flavour,
@@ -266,6 +266,16 @@ class CommandEngine:
         with contextlib.suppress(EngineError):
             return bool(self._info["host"].get("ociRuntime", {}).get("name") == "crun")
         return False
+
+    def limits(self, controller: Literal["cpu", "memory"]) -> bool:
+        """Whether it can limit what a container uses; rootless ones only what was delegated."""
+        if controller in self._facts:
+            return self._facts[controller]
+        if self.flavour == "docker" or not self._is_rootless:
+            return True
+        with contextlib.suppress(EngineError):
+            return controller in (self._info["host"].get("cgroupControllers") or ())
+        return True
 
     def _make_secrets(self, container: Container) -> None:
         if self.flavour != "podman":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ...errors import BackendError
 
@@ -126,6 +126,10 @@ class Engine(Protocol):
 
     def title(self) -> str:
         """Return name and version, or raise `EngineError` if it cannot be used here."""
+        ...
+
+    def limits(self, controller: Literal["cpu", "memory"]) -> bool:
+        """Whether it can limit how much of this a container uses."""
         ...
 
     def image(self, name: str) -> Image | None:

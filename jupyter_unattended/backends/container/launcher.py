@@ -118,8 +118,9 @@ class ContainerLauncher:
         def work() -> Status | None:
             place = _with_image(engine, kept, options, entry)
             container = plan.build(
-                spec, entry.paths, options, place, environment=kept.environment, launch=launch,
-                devices=tuple(devices), secrets=secrets,
+                spec, entry.paths, options, place, environment=kept.environment,
+                limits_cpus=engine.limits("cpu"), launch=launch, devices=tuple(devices),
+                secrets=secrets,
             )  # fmt: skip
             return engine.status(engine.start(container))
 

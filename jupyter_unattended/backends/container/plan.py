@@ -109,6 +109,7 @@ def build(
     place: Place,
     *,
     environment: Mapping[str, str],
+    limits_cpus: bool = True,
     launch: str = "",
     devices: tuple[str, ...] = (),
     secrets: Mapping[str, str] | None = None,
@@ -121,6 +122,8 @@ def build(
         The job.
     environment
         What it inherits from whoever submitted it; see `inherited`.
+    limits_cpus
+        Whether the engine can limit CPU cores; else the queue's slots have to do.
     launch
         The launch's name.
     devices
@@ -130,7 +133,8 @@ def build(
     """
     gpus = devices or tuple(str(number) for number in range(spec.gpus))
     shared = options.shared_memory or (machine.memory() // 2 if spec.gpus else None)
-    asked = (spec.gpus, spec.memory or 0, round(spec.cpus * 1000), shared or 0)
+    cpus = spec.cpus if limits_cpus else None
+    asked = (spec.gpus, spec.memory or 0, round((cpus or 0) * 1000), shared or 0)
     env = {**environment, **spec.env}
     if not place.is_twin:
         # The interpreter of the kernel is one of this machine; the image has its own.
@@ -154,7 +158,7 @@ def build(
         secrets=dict(secrets or {}),
         user=user,
         groups=groups,
-        cpus=spec.cpus,
+        cpus=cpus,
         memory=spec.memory,
         shared_memory=shared,
         gpus=gpus,
