@@ -186,7 +186,7 @@ class RequestCommand(click.Command):
             flag = first.partition("=")[0]
             raise ArgumentsError(
                 f"There is no option {flag}{_nearest(flag, options)}; the notebook's own "
-                f"parameters are written after {self._subject.make_metavar(ctx)}"
+                f"parameters are written after {self._subject.metavar or self._subject.opts[0]}"
             )
         request = Request(notebook=notebook, words=words, passed=passed)
         for option in options:
