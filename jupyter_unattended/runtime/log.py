@@ -108,11 +108,19 @@ class Log:
         self._sink(name, text)
 
     def note(self, text: str) -> None:
-        """Write text to the log that is no output of the notebook."""
+        """Write text to the log that is no output of the notebook, on a line of its own."""
         with self._guard, self._lock:
             if not self._in_child:
                 self._flush()
-                self._append(_bytes(text))
+                start = "" if self._is_at_line_start() else "\n"
+                self._append(_bytes(start + text))
+
+    def _is_at_line_start(self) -> bool:
+        try:
+            size = os.fstat(self._descriptor).st_size
+            return size == 0 or os.pread(self._descriptor, 1, size - 1) == b"\n"
+        except OSError:
+            return True
 
     def sync(self) -> None:
         """Pass on what others have written until now."""

@@ -261,6 +261,14 @@ def test_space_that_comes_back_brings_everything_back_but_what_the_log_missed(
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.parametrize("half", ["print('half', end='')", "import os; os.system('printf half')"])
+def test_what_we_say_begins_a_line(tmp_path: Path, half: str) -> None:
+    job = Job(tmp_path, half + ";")
+    assert job.run() == 0
+    assert job.log() == "half\n[unattended] done: every cell ran\n"
+    assert job.text(0) == "half"
+
+
 def test_a_torn_journal_line_is_ended(tmp_path: Path) -> None:
     job = Job(tmp_path, "1", requirements="ipython\n")
     (job.root / "attempts" / "1").mkdir(parents=True)
