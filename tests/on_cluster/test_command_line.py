@@ -14,6 +14,7 @@ from tests.cluster.harness import REPOSITORY, wait_until
 from tests.integration.command_line import CommandLine, write_notebook
 from tests.on_cluster.jobs import Bench
 
+pytestmark = pytest.mark.timeout(300)
 NOTEBOOK = "import os\nprint('epochs', epochs, os.environ['UNATTENDED_ATTEMPT'])"
 
 
@@ -83,5 +84,5 @@ def test_rendered_by_one_and_applied_by_another(bench: Bench, command: CommandLi
     (directory,) = (bench.workspace / ".unattended" / ".rendered").iterdir()
     assert str(directory) in done.stderr
     log = directory / "attempts" / "1" / "log.txt"
-    wait_until(lambda: log.exists() and "epochs 7 1\n" in log.read_text(), "it has run", 60)
+    wait_until(lambda: log.exists() and "epochs 7 1\n" in log.read_text(), "it has run", 100)
     wait_until((directory / "output.ipynb").exists, "the executed notebook is there", 30)

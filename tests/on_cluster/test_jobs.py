@@ -124,7 +124,7 @@ def test_a_workspace_that_is_out_of_sight(bench: Bench, tmp_path: Path) -> None:
     """As on a laptop without the volume: state and log are the cluster's, and nothing is lost."""
     service = JobService(tmp_path / "state")
     service._backends["kubernetes"] = bench.backend
-    cell = "import time\nprint('begun', flush=True)\ntime.sleep(9)\nprint('finished')"
+    cell = "import time\nprint('begun', flush=True)\ntime.sleep(15)\nprint('finished')"
     job = service.submit(notebook(bench, cell, bench.workspace, bench.workspace))
     wait_until(lambda: "begun" in "".join(service.logs(job.id)), "it has begun", 60)
     hidden = bench.workspace.with_name("hidden")

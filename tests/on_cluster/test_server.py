@@ -92,6 +92,7 @@ def check_the_twin(bench: Bench, job_id: str) -> None:
     assert not {"component", "app.kubernetes.io/name"} & set(pod["metadata"]["labels"])
 
 
+@pytest.mark.timeout(300)
 def test_steering_from_the_server(server: Server) -> None:
     bench = server.bench
     notebook = nbformat.v4.new_notebook(
@@ -121,6 +122,7 @@ def write(bench: Bench, *cells: str) -> None:
     (bench.workspace / "requirements.txt").touch()
 
 
+@pytest.mark.timeout(300)
 def test_a_volume_that_only_this_node_can_mount(bench: Bench, tmp_path: Path) -> None:
     """The job runs where the server is, and the preview says so."""
     bench.make_claim("scratch", tmp_path, "ReadWriteOnce")
@@ -135,7 +137,7 @@ def test_a_volume_that_only_this_node_can_mount(bench: Bench, tmp_path: Path) ->
     )
     assert "# Runs on node 127.0.0.1, because a claim is mounted there (RWO)" in shown
     job = server.ask("/jobs", request)["id"]
-    wait_until(lambda: _state(server, job) == "succeeded", f"{job} is succeeded", 60, interval=0.5)
+    wait_until(lambda: _state(server, job) == "succeeded", f"{job} is succeeded", 120, interval=0.5)
     assert (tmp_path / "made").exists()
     selector = f"jupyter-unattended/job={job}"
     (pod,) = bench.cluster.get("pods", "-n", bench.namespace, "-l", selector)["items"]
@@ -146,6 +148,7 @@ def test_a_volume_that_only_this_node_can_mount(bench: Bench, tmp_path: Path) ->
     assert term["matchFields"][0]["values"] == ["127.0.0.1"]
 
 
+@pytest.mark.timeout(240)
 def test_a_volume_that_only_this_pod_can_mount(bench: Bench, tmp_path: Path) -> None:
     """Refused before anything is submitted, with the reason, in the form too."""
     bench.make_claim("mine", tmp_path, "ReadWriteOncePod")
