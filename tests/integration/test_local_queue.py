@@ -81,7 +81,7 @@ def test_priority_position_and_moving(local: LocalJobs) -> None:
     ("asked", "message"),
     [
         ({"cpus": 3}, "asks for 3 CPU cores; this machine has 2"),
-        ({"gpus": 1}, "asks for 1 GPUs; this machine has 0"),
+        ({"gpus": 1}, "asks for 1 GPU; this machine has 0"),
         ({"memory": "900T"}, "asks for 818.5 TiB of memory; this machine has"),
     ],
 )
