@@ -46,10 +46,7 @@ export class Screen {
 
   /** The button in the notebook's toolbar. */
   button(): Locator {
-    return this.page
-      .getByRole('toolbar', { name: 'main area toolbar' })
-      .getByRole('button', { name: 'Run unattended' })
-      .first();
+    return this.page.getByRole('toolbar').getByRole('button', { name: 'Run unattended' }).first();
   }
 
   async showPanel(): Promise<void> {
