@@ -26,8 +26,9 @@ _LAZY = {
     "resumable": ".runtime.resumable",
     "transformers_callback": ".runtime.transformers_callback",
     "Job": ".job",
-    "jobs": ".job",
-    "submit": ".job",
+    "jobs": ".api",
+    "submit": ".api",
+    "sweep": ".api",
     "progress": ".runtime.api",
     "report": ".runtime.api",
     "on_stop": ".runtime.api",
@@ -35,7 +36,8 @@ _LAZY = {
 }
 
 if TYPE_CHECKING:
-    from .job import Job, jobs, submit
+    from .api import jobs, submit, sweep
+    from .job import Job
     from .runtime.api import on_stop, progress, report, stop_requested
     from .runtime.checkpoint import Checkpoint
     from .runtime.keras_callback import keras_callback
@@ -56,6 +58,7 @@ __all__ = [
     "resumable",
     "stop_requested",
     "submit",
+    "sweep",
     "transformers_callback",
 ]
 

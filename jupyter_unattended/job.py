@@ -1,4 +1,4 @@
-"""The Python API: `submit`, `Job`, `jobs`.
+"""A job in Python, and a list of them.
 
 A `Job` is a handle: it holds an id and asks when it is asked, so it never goes stale and survives
 the kernel it was made in (``jobs()`` finds it again).
@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import builtins
 import functools
-import os
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobFailedError, SpecError, WaitTimeoutError, WorkspaceError
+from .errors import JobFailedError, WaitTimeoutError, WorkspaceError
 from .jobs.service import JobService
 from .jobs.states import State
 
@@ -29,90 +28,6 @@ if TYPE_CHECKING:
 def service() -> JobService:
     """Return this process's `JobService`, made when it is first needed."""
     return JobService()
-
-
-def submit(
-    notebook: str | os.PathLike[str] | None = None,
-    *arguments: str,
-    parameters: Mapping[str, Any] | None = None,
-    secrets: Mapping[str, str] | None = None,
-    force: bool = False,
-    **fields: Any,
-) -> Job:
-    """Run a notebook as an unattended job.
-
-    Parameters
-    ----------
-    notebook
-        The notebook. Default: the one this is called from, as it was last saved.
-    *arguments
-        Arguments as on a command line, passed on to the notebook.
-    parameters
-        Values for the notebook's parameters, by name.
-    secrets
-        Environment variables whose values are in no file of the job directory.
-    force
-        Submit although preflight found errors.
-    **fields
-        Any other field of `jupyter_unattended.spec.JobSpec`: ``cpus``, ``gpus``, ``memory``,
-        ``env``, ``backend``, ``time_limit``, ``name`` …
-
-    Returns
-    -------
-    Job
-        The job, queued.
-
-    Raises
-    ------
-    UnattendedError
-        One of its subclasses, with a text that says what was wrong, where, and what to do.
-
-    Examples
-    --------
-    >>> job = submit("train.ipynb", parameters={"epochs": 30}, cpus=4)  # doctest: +SKIP
-    >>> job.wait().metrics()  # doctest: +SKIP
-    """
-    from .spec import JobSpec
-
-    if notebook is None:
-        notebook = _own_notebook()
-    for name in ("schema_version", "secret_env"):
-        if name in fields:
-            raise SpecError(f"{name}: this is not for the caller to say")
-    spec = JobSpec.checked(
-        notebook=Path(os.path.abspath(notebook)),  # noqa: PTH100 - links stay as they are
-        arguments=[str(argument) for argument in arguments],
-        parameters=dict(parameters or {}),
-        secret_env=sorted(secrets or {}),
-        **fields,
-    )
-    return Job(service().submit(spec, force=force, secrets=secrets).id)
-
-
-def jobs(
-    notebook: str | os.PathLike[str] | None = None,
-    *,
-    states: Sequence[State | str] | None = None,
-    text: str | None = None,
-    limit: int | None = None,
-) -> JobList:
-    """Return this user's jobs, newest first, however they were submitted.
-
-    Parameters
-    ----------
-    notebook
-        Only those made from this notebook.
-    states
-        Only those in one of these states, for example ``["running", "queued"]``.
-    text
-        Only those with this text in id, name, notebook or reason.
-    limit
-        At most so many.
-    """
-    wanted = None if states is None else [_state(state) for state in states]
-    path = None if notebook is None else Path(notebook)
-    views = service().list(states=wanted, notebook=path, text=text, limit=limit)
-    return JobList(Job(view.id) for view in views)
 
 
 class Job:
@@ -339,26 +254,34 @@ class Job:
 class JobList(builtins.list[Job]):
     """A list of jobs that a notebook shows as a table."""
 
+    def wait(self, timeout: float | None = None, *, check: bool = False) -> JobList:
+        """Wait until all have ended; see `Job.wait`.
+
+        Parameters
+        ----------
+        timeout
+            Wait at most so many seconds, for all together. Default: for ever.
+        check
+            Raise if one of them did not succeed, once all have ended.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for job in self:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                job.wait(left)
+            except WaitTimeoutError:
+                raise WaitTimeoutError(
+                    f"{job.id} is still {job.state} after {timeout:g} s."
+                ) from None
+        if check:
+            for job in self:
+                job.wait(check=True)
+        return self
+
     def _repr_html_(self) -> str:
         from .rendering import table
 
         return table([job.view() for job in self], time.time())
-
-
-def _own_notebook() -> Path:
-    if os.environ.get("UNATTENDED_JOB_ID"):
-        raise SpecError("A job cannot submit its own notebook; name the notebook to submit")
-    from .kernel import location
-
-    return location.current_notebook()
-
-
-def _state(state: State | str) -> State:
-    try:
-        return State(state)
-    except ValueError:
-        known = ", ".join(member.value for member in State)
-        raise SpecError(f"states: {state!r} is none of {known}") from None
 
 
 def _ended(state: State) -> str:

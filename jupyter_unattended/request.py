@@ -96,6 +96,25 @@ class Request:
         return changes
 
 
+def sweep_options() -> list[click.Option]:
+    """Return the options that make one submit many runs; `axes.read` reads their values."""
+    return [
+        click.Option(
+            ["--sweep"],
+            multiple=True,
+            metavar="NAME=VALUES",
+            help="Run once for each of these values of a parameter: lr=0.1,0.2 or seed=1..5 or "
+            "layers=[[64],[64,64]]. May be repeated: every combination is run.",
+        ),
+        click.Option(
+            ["--sweep-env"],
+            multiple=True,
+            metavar="NAME=VALUES",
+            help="The same for an environment variable.",
+        ),
+    ]
+
+
 class RequestCommand(click.Command):
     """A click command that reads a `Request` and options of its face.
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from .. import axes
 from ..errors import PreflightError
-from ..request import Request, RequestCommand
+from ..request import Request, RequestCommand, sweep_options
 from ..spec import JobSpec
 from . import text
 from .common import complete_backends, complete_jobs, service, title
@@ -63,13 +64,23 @@ def as_test(spec: JobSpec) -> JobSpec:
     )
 
 
-def _submit(request: Request, force: bool, wait: bool, dry_run: bool, test: bool) -> int:
+def _submit(
+    request: Request,
+    force: bool,
+    wait: bool,
+    dry_run: bool,
+    test: bool,
+    sweep: Sequence[str],
+    sweep_env: Sequence[str],
+) -> int:
+    specs = axes.expand(request.spec(), axes.read(sweep, sweep_env))
     if dry_run:
-        return _print_rendering(request)
+        return _print_rendering(specs)
     jobs = service()
-    spec = as_test(request.spec()) if test else request.spec()
+    if test:
+        specs = [as_test(spec) for spec in specs]
     try:
-        view = jobs.submit(spec, force=force, secrets=request.secrets)
+        views = jobs.submit_many(specs, force=force, secrets=request.secrets)
     except PreflightError as error:
         print_findings(error.findings, sys.stderr)
         many = sum(getattr(finding, "severity", "") == "error" for finding in error.findings)
@@ -78,13 +89,14 @@ def _submit(request: Request, force: bool, wait: bool, dry_run: bool, test: bool
             "Correct the notebook, or submit it all the same with --force."
         )
         return error.exit_code
-    text.say(f"Submitted {title(view)}.")
-    print(view.id, flush=True)
+    several = f" and {len(views) - 1} more" if len(views) > 1 else ""
+    text.say(f"Submitted {title(views[0])}{several}.")
+    print("\n".join(view.id for view in views), flush=True)
     if not wait:
         return 0
     from .wait import wait_for
 
-    return wait_for(jobs, [view.id])
+    return wait_for(jobs, [view.id for view in views])
 
 
 submit_command = Command(
@@ -102,8 +114,11 @@ submit_command = Command(
         click.Option(
             ["--dry-run"], is_flag=True, help="Print what would be submitted and submit nothing."
         ),
+        *sweep_options(),
     ],
     help=f"""Submit a notebook as a job and print the job's id.
+
+With --sweep there is a job for each combination of values, and an id on each line.
 
 The job runs a snapshot of the notebook in the notebook's directory. It goes on when this terminal,
 the browser or the Jupyter server is closed.
@@ -113,6 +128,7 @@ the browser or the Jupyter server is closed.
         "jupyter unattended submit train.ipynb",
         "jupyter unattended submit train.ipynb --gpus 1 --time-limit 12h --epochs 30",
         "jupyter unattended submit train.ipynb -e HF_TOKEN -e LOG=debug --wait",
+        "jupyter unattended submit train.ipynb --sweep lr=0.1,0.01 --sweep seed=1..5",
         "jupyter unattended submit argparse.ipynb -- --lr 0.1 data.csv",
     ),
 )
@@ -120,7 +136,7 @@ the browser or the Jupyter server is closed.
 
 def _render(request: Request, write: bool) -> int:
     if not write:
-        return _print_rendering(request)
+        return _print_rendering([request.spec()])
     rendering, directory = service().write_rendered(request.spec())
     print(rendering.text.rstrip("\n"))
     text.say(f"The job directory is {directory}; the job is in no list, its output is there.")
@@ -236,9 +252,10 @@ def vars_of(value: Any) -> dict[str, Any]:
     return dataclasses.asdict(value)
 
 
-def _print_rendering(request: Request) -> int:
-    rendering = service().prepare(request.spec()).rendering
-    print(rendering.text.rstrip("\n"))
+def _print_rendering(specs: Sequence[JobSpec]) -> int:
+    print(service().prepare(specs[0]).rendering.text.rstrip("\n"))
+    if len(specs) > 1:
+        text.say(f"This is the first of {len(specs)} runs.")
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 class _CallableModule(ModuleType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from ..job import jobs
+        from ..api import jobs
 
         return jobs(*args, **kwargs)
 

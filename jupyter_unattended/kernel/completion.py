@@ -52,7 +52,7 @@ def _options(backend: str | None) -> list[str]:
     from ..options import job_options
 
     flags = [option.flag for option in job_options(backend)]
-    return [*flags, "--force", "--wait", "--notebook", "--help"]
+    return [*flags, "--sweep", "--sweep-env", "--force", "--wait", "--notebook", "--help"]
 
 
 def _backends(symbol: str) -> list[str]:

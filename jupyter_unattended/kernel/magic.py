@@ -12,15 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from .. import axes
+from ..api import jobs
 from ..errors import PreflightError, SpecError, UnattendedError, sentence
-from ..job import Job, JobList, jobs, service
-from ..request import Request, RequestCommand
+from ..job import Job, JobList, service
+from ..request import Request, RequestCommand, sweep_options
 from . import location
 from .completion import complete
 from .recorder import Recorder
@@ -30,6 +32,25 @@ _NOTEBOOK = click.Option(
 )
 _FORCE = click.Option(["--force"], is_flag=True, help="Submit even if the check finds errors.")
 _WAIT = click.Option(["--wait"], is_flag=True, help="Wait for the end; interrupting only waits.")
+
+
+class _Asked(NamedTuple):
+    """What the words of a submit ask for."""
+
+    request: Request
+    force: bool
+    wait: bool
+    over: list[axes.Axis]
+
+
+def _asked(
+    request: Request,
+    force: bool,
+    wait: bool,
+    sweep: Sequence[str] = (),
+    sweep_env: Sequence[str] = (),
+) -> _Asked:
+    return _Asked(request, force, wait, axes.read(sweep, sweep_env))
 
 
 def load(shell: Any) -> None:
@@ -71,6 +92,7 @@ class SubmitMagics(Magics):
 
             %submit                                   this notebook, as it was last saved
             %submit --epochs 30 --gpus 1 -e LR=0.02   with parameters, options, variables
+            %submit --sweep lr=0.1,0.2                a job for each value
             %submit epochs=$n -- more arguments       with a value from Python
             %submit form                              a form to fill in
             %submit list
@@ -98,26 +120,30 @@ class SubmitMagics(Magics):
 
     # -- submitting ------------------------------------------------------------------------------
 
-    def _submit(self, words: Sequence[str]) -> Job | None:
-        found = self._parse("%submit", words)
-        if found is None:
+    def _submit(self, words: Sequence[str]) -> Job | JobList | None:
+        asked = self._parse("%submit", words, sweep_options())
+        if asked is None:
             return None
-        request, force, wait = found
+        request, force, wait, over = asked
         if request.notebook is None:
             notebook = location.current_notebook(self._variables)
             self._check_saved(notebook, force=force)
             request.notebook = str(notebook)
-        view = service().submit(request.spec(), force=force, secrets=request.secrets)
-        return self._submitted(Job(view.id), wait=wait)
+        specs = axes.expand(request.spec(), over)
+        views = service().submit_many(specs, force=force, secrets=request.secrets)
+        submitted = JobList(self._submitted(Job(view.id), wait=False) for view in views)
+        if wait:
+            self._watch(submitted)
+        return submitted if over else submitted[0]
 
     def _submit_cell(self, words: Sequence[str], cell: str) -> Job | None:
         from . import cell_job
 
         name = words[0] if words and not words[0].startswith("-") else None
-        found = self._parse("%%submit", words[1:] if name else words)
-        if found is None:
+        asked = self._parse("%%submit", words[1:] if name else words)
+        if asked is None:
             return None
-        request, force, wait = found
+        request, force, wait, _ = asked
         if name is not None:
             request.fields.setdefault("name", name)
         notebook = (
@@ -134,22 +160,22 @@ class SubmitMagics(Magics):
     def _submitted(self, job: Job, *, wait: bool) -> Job:
         self.last = job
         if wait:
-            self._watch(job)
+            self._watch([job])
         return job
 
-    def _parse(self, name: str, words: Sequence[str]) -> tuple[Request, bool, bool] | None:
+    def _parse(
+        self, name: str, words: Sequence[str], more: Sequence[click.Option] = ()
+    ) -> _Asked | None:
         """Read options as the command line does; None after ``--help``."""
         command = RequestCommand(
             name,
-            lambda request, force, wait: (request, force, wait),
-            [_FORCE, _WAIT],
+            _asked,
+            [_FORCE, _WAIT, *more],
             subject=_NOTEBOOK,
             help="Run this notebook as an unattended job.",
         )
         outcome = command.main(list(words), prog_name=name, standalone_mode=False)
-        if not isinstance(outcome, tuple):
-            return None
-        return outcome
+        return outcome if isinstance(outcome, _Asked) else None
 
     def _check_saved(self, notebook: Path, *, force: bool) -> None:
         """Say so if the file is older than what is being edited."""
@@ -175,10 +201,10 @@ class SubmitMagics(Magics):
     def _form(self, words: Sequence[str]) -> Any:
         from . import form
 
-        found = self._parse("%submit form", words)
-        if found is None:
+        asked = self._parse("%submit form", words)
+        if asked is None:
             return None
-        request, _, _ = found
+        request = asked.request
         if request.notebook is None:
             request.notebook = str(location.current_notebook(self._variables))
         return form.show(request, submitted=self._remember, check=self._check_saved)
@@ -208,15 +234,17 @@ class SubmitMagics(Magics):
 
     def _wait(self, words: Sequence[str]) -> Job:
         job = self._job(words)
-        self._watch(job)
+        self._watch([job])
         return job
 
-    def _watch(self, job: Job) -> None:
+    def _watch(self, watched: Sequence[Job]) -> None:
         """Wait; interrupting the kernel stops the waiting and nothing else."""
         try:
-            job.wait()
+            for job in watched:
+                job.wait()
         except KeyboardInterrupt:
-            print(f"Stopped waiting; the job {job.id} goes on.", file=sys.stderr)
+            what = f"{len(watched)} jobs go" if len(watched) > 1 else f"job {watched[0].id} goes"
+            print(f"Stopped waiting; the {what} on.", file=sys.stderr)
 
     def _job(self, words: Sequence[str]) -> Job:
         if len(words) > 1:

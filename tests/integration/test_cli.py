@@ -239,3 +239,27 @@ def _on_terminal(cli: CommandLine, env: dict[str, str], *words: str) -> str:
     os.close(controller)
     assert process.wait(timeout=10) == 0
     return written.decode(errors="replace")
+
+
+def test_a_sweep_is_submitted_whole_or_not_at_all(cli: CommandLine) -> None:
+    write_notebook(
+        cli.cwd / "train.ipynb",
+        "import os\nprint(rate, os.environ['MODE'])",
+        parameters="rate = 0.1",
+    )
+    words = ("submit", "train.ipynb", "--sweep-env", "MODE=a,b")
+    refused = cli(*words, "--sweep", "rate=0.5,much")
+    assert refused.returncode == 2
+    assert "rate: 'much' is not a number" in refused.stderr
+    assert json.loads(cli("list", "--json").stdout) == []
+    done = cli(*words, "--sweep", "rate=0.5,2", "--wait")
+    assert done.returncode == 0, done.stderr
+    printed = [cli.printed(job) for job in done.stdout.split()]
+    assert printed == ["0.5 a\n", "0.5 b\n", "2.0 a\n", "2.0 b\n"]
+
+
+def test_a_sweep_over_what_argparse_reads(cli: CommandLine) -> None:
+    write_notebook(cli.cwd / "plain.ipynb", "import sys\nprint(sys.argv[1:])")
+    done = cli("submit", "plain.ipynb", "--sweep", "lr=1,2", "--wait", "--", "data.csv")
+    printed = [cli.printed(job) for job in done.stdout.split()]
+    assert printed == ["['--lr=1', 'data.csv']\n", "['--lr=2', 'data.csv']\n"]
