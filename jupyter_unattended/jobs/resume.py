@@ -9,6 +9,7 @@ from typing import Any
 
 from ..paths import JobPaths
 from ..runtime import fruitless as _fruitless
+from ..runtime import lost_work
 from . import attempts, journal
 
 FRUITLESS_ATTEMPTS = _fruitless.ATTEMPTS
@@ -94,14 +95,14 @@ def of_job(paths: JobPaths, *, running: bool, now: float | None = None) -> Resum
     each = []
     for number in numbers:
         of_attempt = [event for event in events if event.get("attempt") == number]
-        since = _last_safe_moment(of_attempt)
-        lost: float | None = 0.0
+        lost: float | None = None
         if running and number == numbers[-1]:
-            unsaved, lost = max(0.0, now - since), None
-        elif not _is_done(of_attempt):
-            ended = attempts.record(paths.attempt(number)).get("ended")
-            end = ended if isinstance(ended, (int, float)) else of_attempt[-1].get("t", since)
-            lost = max(0.0, float(end) - since)
+            unsaved = max(0.0, now - lost_work.last_safe_moment(of_attempt))
+        else:
+            attempt = paths.attempt(number)
+            ended = attempts.record(attempt).get("ended")
+            known = float(ended) if isinstance(ended, (int, float)) else None
+            lost = lost_work.seconds(of_attempt, attempt.root, known)
         each.append(_of_attempt(number, of_attempt, lost))
     return Resumption(
         saves=sum(one.saves for one in each),
@@ -138,18 +139,6 @@ def _began(events: Iterable[Event]) -> str:
             of_total = f" of {event['total']}" if event.get("total") else ""
             words.append(f"its loop went on after step {event.get('steps')}{of_total}")
     return "; ".join(words[:3])
-
-
-def _last_safe_moment(events: list[dict[str, Any]]) -> float:
-    """Return when an attempt's work was last on the disk: a checkpoint, or its beginning."""
-    return max(
-        [_float(events[0].get("t"))]
-        + [_float(event.get("t")) for event in events if isinstance(event.get("saved"), dict)]
-    )
-
-
-def _is_done(events: Iterable[Event]) -> bool:
-    return any(e.get("event") == "finished" and e.get("outcome") == "done" for e in events)
 
 
 def _next_stop(events: list[dict[str, Any]]) -> str:

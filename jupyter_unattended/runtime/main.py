@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import api, hooks
+from . import api, hooks, lost_work
 from .cells import Cells, Result
 from .console import Console
 from .context import Context, StartError
@@ -88,6 +88,9 @@ class Runtime:
         self._kernel = context.kernel(notebook)
         self._log = Log(log, self._document.stream, self._guard, read_back=self._kernel is None)
         self._watch = Watch(self._stop, self._tick, self._force)
+        self._sign_of_life = (
+            lost_work.SignOfLife(context.attempt_directory) if context.attempt_directory else None
+        )
         self._signals_told = 0
         self._ending = threading.Lock()
         self._result: Result | None = None
@@ -160,6 +163,7 @@ class Runtime:
         own = hooks.load(run) if self._kernel is None else hooks.NoHooks()
         hooked = hooks.Checked(own, run)
         cells = Cells(shell, document, console, self._stop, self._guard, hooked, self.event)
+        self._tell_what_was_lost()
         resume = hooked.before_run(run)
         first = resume.first_cell if resume else 0
         if resume is not None:
@@ -184,7 +188,21 @@ class Runtime:
     def _note(self, text: str) -> None:
         self._log.note(f"[unattended] {text}\n")
 
+    def _tell_what_was_lost(self) -> None:
+        context = self._context
+        if context.job_directory is None or context.attempt == 1:
+            return
+        found = lost_work.of_attempt_before(context.job_directory, context.attempt)
+        if found is None:
+            return
+        number, seconds = found
+        self.event("lost", of_attempt=number, seconds=round(seconds, 1))
+        if seconds >= 1:
+            self._note(f"attempt {number} lost {seconds:.0f} s of work, which was not saved yet")
+
     def _tick(self) -> None:
+        if self._sign_of_life is not None:
+            self._sign_of_life.give_if_due()
         self._log.sync()
         self._tell_signals()
         if self._journal is not None:

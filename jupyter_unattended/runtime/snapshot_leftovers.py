@@ -45,6 +45,10 @@ _NAMES = {
     "frame": "a frame",
     "traceback": "a traceback",
 }
+_POOLS = {
+    "concurrent.futures.thread": "ThreadPoolExecutor",
+    "concurrent.futures.process": "ProcessPoolExecutor",
+}
 
 
 class UnsaveableError(Exception):
@@ -69,6 +73,10 @@ def reducers() -> dict[type, Callable[[NamespacePickler, Any], Any]]:
         type({}.items()): _reduce_view("items"),
         threading.Thread: _reduce_thread,
     }
+    # Else the queue inside of them would be named, which nobody knows of.
+    for module, name in _POOLS.items():
+        if module in sys.modules:
+            found[getattr(sys.modules[module], name)] = _refuse
     return found
 
 
@@ -190,6 +198,10 @@ def _reduce_view(name: str) -> Callable[[NamespacePickler, Any], Any]:
 def make_view(mapping: Any, name: str) -> Any:
     """Make a view of a dict."""
     return getattr(mapping, name)()
+
+
+def _refuse(_pickler: NamespacePickler, obj: object) -> Any:
+    raise UnsaveableError(describe(obj))
 
 
 def _reduce_thread(_pickler: NamespacePickler, thread: threading.Thread) -> Any:

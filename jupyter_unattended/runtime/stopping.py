@@ -28,6 +28,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Of the grace period, so many seconds (but at most this part of it) are kept for saving.
 RESERVE_SECONDS = 3.0
 RESERVE_PART = 0.25
+#: Who asks for the stop by itself is interrupted when so many seconds (but at most this part of
+#: what there was) are left for the notebook.
+LAST_CALL_SECONDS = 5.0
+LAST_CALL_PART = 0.25
 
 
 class Guard:
@@ -125,8 +129,16 @@ class Stop:
         """Return how long the notebook may still take."""
         if self.since is None:
             return float("inf")
-        reserve = min(RESERVE_SECONDS, RESERVE_PART * self._grace_period)
-        return max(0.0, self.since + self._grace_period - reserve - time.monotonic())
+        return max(0.0, self.since + self._for_notebook - time.monotonic())
+
+    @property
+    def last_call(self) -> float:
+        """Seconds left when a cell that asks for the stop, and has not ended, is interrupted."""
+        return min(LAST_CALL_SECONDS, LAST_CALL_PART * self._for_notebook)
+
+    @property
+    def _for_notebook(self) -> float:
+        return self._grace_period - min(RESERVE_SECONDS, RESERVE_PART * self._grace_period)
 
     # -- what the notebook may call ----------------------------------------------------------------
 

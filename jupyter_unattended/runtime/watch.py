@@ -21,8 +21,6 @@ _INTERVAL = 1.0
 _INTERVAL_STOPPING = 0.1
 #: A signal that the main thread did not take after so many seconds is noted in its place.
 _DEAF = 1.0
-#: Who asks for the stop is interrupted when this part of the time is left.
-_PATIENCE = 5.0
 
 
 class Watch:
@@ -64,7 +62,7 @@ class Watch:
                 left = self._stop.seconds_left()
                 if left <= 0:
                     self._force()
-                elif left <= _PATIENCE:
+                elif left <= self._stop.last_call:
                     self._stop.interrupt_who_asks()
                 self._stop.interrupt_again()
             interval = _INTERVAL_STOPPING if self._stop.requested or self._unheard else _INTERVAL

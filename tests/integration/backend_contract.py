@@ -8,6 +8,8 @@ To run it against another backend, subclass `BackendContract` in a test module a
 from __future__ import annotations
 
 import json
+import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,17 @@ from jupyter_unattended.spec import JobSpec
 
 from .local_jobs import until
 
+#: How many steps the notebook below has, and after how many it saves in its loop.
+STEPS, INTERVAL = 200, 2
+#: A notebook whose loop takes minutes in the first attempt, and no time in later ones.
+DRAWS = (
+    "import math, os, random, time\nfrom jupyter_unattended import resumable\n"
+    "random.seed(7); drawn = []; print('prepared')",
+    f"for step in resumable(range({STEPS}), state=drawn, every={INTERVAL}):\n"
+    "    drawn.append(random.random()); print('step', step, flush=True)\n"
+    "    if os.environ['UNATTENDED_ATTEMPT'] == '1' and step > 1: time.sleep(1)",
+    "print(math.fsum(drawn), random.random())",
+)
 #: Says that it waits, and waits, in the first attempt; in later ones it goes on at once.
 WAITS_ONCE = """\
 import os, pathlib, time
@@ -117,6 +130,10 @@ class Site:
         """Return the whole log."""
         return "".join(self.service.logs(job.id))
 
+    def count(self, job: JobView, text: str) -> int:
+        """Return how many lines of the log begin with `text`."""
+        return sum(line.startswith(text) for line in self.log(job).splitlines(keepends=True))
+
     def output(self, job: JobView) -> str:
         """Return what the executed notebook's cells wrote to stdout."""
         file = JobPaths(Path(job.directory)).output
@@ -128,6 +145,14 @@ class Site:
     def history(self, job: JobView) -> list[State]:
         """Return the states a job has been in."""
         return [entry.state for entry in self.service.history(job.id)]
+
+
+def drawn_undisturbed() -> str:
+    """Return what `DRAWS` shows if nobody stops it."""
+    chance = random.Random(7)
+    drawn = [chance.random() for _ in range(STEPS)]
+    steps = "".join(f"step {step}\n" for step in range(STEPS))
+    return f"prepared\n{steps}{math.fsum(drawn)} {chance.random()}\n"
 
 
 class BackendContract:
@@ -199,27 +224,33 @@ class BackendContract:
         assert site.end(job).state is State.SUCCEEDED
         assert site.output(job) == f"{(site.workspace / file).parent}\n"
 
-    def test_what_is_stopped_from_outside_goes_on(self, site: Site) -> None:
-        job = site.submit(WAITS_ONCE)
-        site.says(job, "attempt 1")
+    def test_what_is_stopped_from_outside_goes_on_with_its_next_step(self, site: Site) -> None:
+        job = site.submit(*DRAWS, checkpoint_interval=0)
+        site.says(job, "step 3\n")
         site.until(job, State.RUNNING)
         site.stop(job)
         end = site.end(job)
-        assert (end.state, end.exit_code, end.attempt) == (State.SUCCEEDED, 0, 2)
-        assert "went on" in site.log(job)
+        assert (end.state, end.exit_code, end.attempt) == (State.SUCCEEDED, 0, 2), site.log(job)
         assert [attempt.exit_code for attempt in site.service.attempts(job.id)] == [75, 0]
         assert State.PREEMPTED in site.history(job)
+        assert site.output(job) == drawn_undisturbed()
+        # The step that ran was finished and saved, so nothing was done twice.
+        assert site.count(job, "prepared\n") == 1
+        assert site.count(job, "step ") == STEPS
 
     def test_what_is_killed_does_not_run_for_ever(self, site: Site) -> None:
-        job = site.submit("print('the first cell')", WAITS_ONCE)
-        site.says(job, "attempt 1")
+        job = site.submit(*DRAWS, checkpoint_interval=0)
+        site.says(job, "step 5\n")
         site.until(job, State.RUNNING)
         site.kill(job)
         end = site.end(job)
-        assert "the first cell" in site.log(job)
+        assert "prepared\n" in site.log(job)
         if end.state is State.SUCCEEDED:
             assert end.attempt == 2
-            assert "went on" in site.log(job)
+            assert site.output(job) == drawn_undisturbed()
+            assert site.count(job, "prepared\n") == 1
+            # One interval is lost, and another if its checkpoint was not yet on the disk.
+            assert site.count(job, "step ") <= STEPS + 2 * INTERVAL
         else:
             assert end.state is State.FAILED
             assert end.reason != ""

@@ -15,6 +15,11 @@ from .jobdir import Job
 #: How much of a notebook's output is about when, not what.
 Outputs = list[Any]
 
+#: Source that has the job asked to stop, and waits for it; to be put behind `ONCE`.
+STOP = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+#: Source: what stands behind it in the line is done in the first attempt alone.
+ONCE = "if os.environ['UNATTENDED_ATTEMPT'] == '1':\n    "
+
 
 def spec(job: Job, **fields: Any) -> Job:
     """Put fields into the job's specification."""

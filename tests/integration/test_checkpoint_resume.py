@@ -11,7 +11,16 @@ import pytest
 
 from .corners import CORNERS
 from .jobdir import Job, code
-from .kills import attempt, checkpoints, kill_after_lines, shown, spec, wait_for_event
+from .kills import (
+    ONCE,
+    STOP,
+    attempt,
+    checkpoints,
+    kill_after_lines,
+    shown,
+    spec,
+    wait_for_event,
+)
 
 
 @pytest.fixture
@@ -22,16 +31,12 @@ def reference(tmp_path: Path) -> list[Any]:
     return shown(job)
 
 
-def run_killed(job: Job, cells: int, *, sigterm: bool = False) -> int:
+def run_killed(job: Job, cells: int) -> int:
     """Kill an attempt in each cell in turn; return the number of attempts."""
     number = 0
     for cell in range(1, cells):
         number += 1
-        if sigterm:
-            wait = wait_for_event(job, number, "cell_started", cell=cell)
-        else:
-            wait = wait_for_event(job, number, "cell_started", cell=cell)
-        _, sent = attempt(job, wait)
+        _, sent = attempt(job, wait_for_event(job, number, "cell_started", cell=cell))
         if sent is None:
             return number
     number += 1
@@ -114,40 +119,6 @@ def test_by_default_half_a_minute_is_worth_saving(tmp_path: Path) -> None:
     assert job.run() == 0
     assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [1]
     assert not job.events("hook_failed")
-
-
-STOP = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
-ONCE = "if os.environ['UNATTENDED_ATTEMPT'] == '1':\n    "
-
-
-def test_stopped_between_cells_it_saves(tmp_path: Path) -> None:
-    # The signal comes while a thread holds it back until the cell is over.
-    later = (
-        "import os, signal, threading\nx = 41\n"
-        + ONCE
-        + (
-            "get_ipython().events.register('post_run_cell', "
-            "lambda r: os.kill(os.getpid(), signal.SIGTERM))"
-        )
-    )
-    job = Job(tmp_path, later, "print(x + 1)")
-    assert job.run() == 75
-    if job.events("cell_finished")[0]["status"] == "ok":
-        assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [0]
-    assert job.run() == 0
-    assert job.text(1) == "42\n"
-
-
-def test_stopped_in_a_cell_it_saves_nothing_half_done(tmp_path: Path) -> None:
-    job = spec(
-        Job(tmp_path, "import os; x = 1", "x = 2\n" + ONCE + STOP, "print(x)"),
-        checkpoint_interval=0,
-    )
-    assert job.run() == 75
-    assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [0]
-    assert job.run() == 0
-    assert [line["first_cell"] for line in job.events("resumed")] == [1]
-    assert job.text(2) == "2\n"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ def _imported_by(code: str, tmp_path: Path) -> set[str]:
     [
         "import jupyter_unattended",
         "from jupyter_unattended import report, progress; report(loss=1.0); progress(1, 2)",
+        "from jupyter_unattended import Checkpoint, keras_callback, on_stop, stop_requested\n"
+        "from jupyter_unattended import resumable\n"
+        "assert list(resumable(range(3), state=[[1]])) == [0, 1, 2]",
         "from jupyter_unattended.cli.app import run; assert run(['list']) == 0",
         "from jupyter_unattended.cli.app import run; assert run(['list', '--json', '--all']) == 0",
     ],

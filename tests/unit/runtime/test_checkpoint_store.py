@@ -199,6 +199,20 @@ def test_what_others_could_have_written_is_not_read(
         raise CheckpointError(notes[-1])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("part", ["root", "manifest"])
+def test_what_belongs_to_somebody_else_is_not_read(
+    store: CheckpointStore, notes: list[str], part: str
+) -> None:
+    manifest = save(store, "a", payload(1))
+    path = store.root if part == "root" else store.root / f"{manifest.name}.json"
+    os.chown(path, 12345, -1)
+    with pytest.raises(CheckpointError, match="belongs to user 12345, not to the job's user"):
+        for found in reopened(store).newest_first("a"):
+            raise AssertionError(found)
+        raise CheckpointError(notes[-1])
+
+
 def test_a_link_is_not_followed(store: CheckpointStore, tmp_path: Path, notes: list[str]) -> None:
     manifest = save(store, "a", payload(1))
     path = store.root / f"{manifest.name}.json"

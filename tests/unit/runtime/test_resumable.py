@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 
 from jupyter_unattended.runtime import checkpoint_link, resumable
 from jupyter_unattended.runtime.checkpoint_link import Link
+from jupyter_unattended.runtime.checkpoint_state import load
 from jupyter_unattended.runtime.checkpoint_store import CheckpointStore
 
 
@@ -131,6 +133,31 @@ def test_a_killed_loop_goes_on_at_the_last_interval(job: Job) -> None:
     assert job.saves()[-1]["steps"] == 4
     job.attempt("other")
     assert train(job, every=4) == expected
+
+
+def test_the_next_steps_run_while_one_is_saved(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.attempt()
+    may_write, begin = threading.Event(), CheckpointStore.begin
+
+    def slow_disk(store: CheckpointStore, series: str) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            assert may_write.wait(60)
+        return begin(store, series)
+
+    monkeypatch.setattr(CheckpointStore, "begin", slow_disk)
+    weights = np.zeros(3)
+    with pytest.raises(Stopped):
+        for step in resumable.resumable(range(100), state={"weights": weights}, every=5):
+            weights += 1
+            if step == 8:
+                assert job.saves() == []  # what step 5 left is still on its way
+                may_write.set()
+                job.stop = True
+    assert [line["steps"] for line in job.saves()] == [5, 9]
+    manifests = list(CheckpointStore(job.directory).newest_first("loop-cell-1"))
+    saved = [load(CheckpointStore(job.directory), m, m.meta)["objects"] for m in manifests]
+    # The copy was made when the step ended, whatever was done to the array meanwhile.
+    assert [objects["weights"][1].tolist() for objects in saved] == [[9] * 3, [5] * 3]
 
 
 def test_a_finished_loop_is_not_run_again(job: Job) -> None:

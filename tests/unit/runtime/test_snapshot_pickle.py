@@ -386,6 +386,10 @@ UNSAVEABLE = {
     "import hashlib; f = hashlib.sha256()": "an unfinished hash",
     "import mmap; f = mmap.mmap(-1, 10)": "a mapped file",
     "async def c(): pass\nf = c()": "a coroutine",
+    "from concurrent.futures import ThreadPoolExecutor as T; f = T()": "a pool of threads",
+    "from concurrent.futures import ProcessPoolExecutor as P; f = P()": "a pool of processes",
+    # As a library's handle on a GPU or a license: an object that only C code understands.
+    "import select; f = {'handle': select.epoll()}": "an object of type select.epoll",
     "f = lambda: h\nh = open('/etc/hostname')\ndef g():\n x = h\n return lambda: x\nf = g()": (
         "an open file (/etc/hostname)"
     ),
