@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,8 +95,8 @@ def test_saving_takes_a_fiftieth_of_the_run_at_most(
     worth = max(30.0, 50 * cost)
     assert len(saves) > 1 or worth > sum(cells)
     # And no more is at stake than that is worth, and the cell that runs.
-    moments = [*saves, job.saver.clock]
-    assert all(b - a <= worth + longest + cost for a, b in zip(moments, moments[1:], strict=False))
+    between = itertools.pairwise([*saves, job.saver.clock])
+    assert all(later - one <= worth + longest + cost for one, later in between)
 
 
 def test_half_a_minute_is_the_least_that_is_worth_it(
