@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from . import checkpoint_adapters as adapters
 from . import checkpoint_link, checkpoint_state
-from .checkpoint_store import CheckpointStore, Manifest
+from .checkpoint_manifest import Manifest
+from .checkpoint_store import CheckpointStore
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 

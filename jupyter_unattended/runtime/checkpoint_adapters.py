@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import checkpoint_keras
-from .checkpoint_store import CheckpointError
+from .checkpoint_manifest import CheckpointError
 
 Library = Any
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import api
 from .checkpoint_link import Link, bind, test_steps
-from .checkpoint_store import CheckpointError, CheckpointStore, Manifest
+from .checkpoint_manifest import CheckpointError, Manifest
+from .checkpoint_store import CheckpointStore
 from .hooks import NoHooks, Outcome, Resume, Run
 from .snapshot_baseline import Baseline
 

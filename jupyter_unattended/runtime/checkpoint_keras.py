@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import checkpoint_random
-from .checkpoint_store import CheckpointError
+from .checkpoint_manifest import CheckpointError
 
 #: keras is whatever the notebook imported; it is never imported from here first.
 Library = Any

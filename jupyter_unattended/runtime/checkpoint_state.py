@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .checkpoint_manifest import CheckpointError, Manifest, Ref
 from .checkpoint_pickle import BufferPickler, BufferUnpickler, Captured
-from .checkpoint_store import CheckpointError, CheckpointStore, Manifest, Publication, Ref
+from .checkpoint_publication import Publication
+from .checkpoint_store import CheckpointStore
 
 
 def dump(

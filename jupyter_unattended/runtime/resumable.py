@@ -15,9 +15,10 @@ from typing import Any, Generic, TypeVar
 from . import api, checkpoint_link, checkpoint_random, checkpoint_state
 from . import checkpoint_adapters as adapters
 from .checkpoint_link import Link
+from .checkpoint_manifest import CheckpointError, Manifest
 from .checkpoint_memory import available
+from .checkpoint_objects import THREAD_NAME
 from .checkpoint_pickle import Captured, estimate_size
-from .checkpoint_store import THREAD_NAME, CheckpointError, Manifest
 
 T = TypeVar("T")
 

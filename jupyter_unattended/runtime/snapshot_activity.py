@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from .checkpoint_store import THREAD_NAME
+from .checkpoint_objects import THREAD_NAME
 
 #: Threads that are started again by whoever needs them: ours, IPython's, tqdm's, joblib's.
 _HARMLESS_THREADS = (

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import api, checkpoint_random
-from .checkpoint_store import CheckpointError
+from .checkpoint_manifest import CheckpointError
 from .snapshot_baseline import Baseline, extensions
 
 Library = Any

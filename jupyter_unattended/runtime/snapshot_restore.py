@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoint_random, checkpoint_tensors, snapshot_compatible, snapshot_process
+from .checkpoint_manifest import CheckpointError, Manifest
 from .checkpoint_state import load
-from .checkpoint_store import CheckpointError, CheckpointStore, Manifest
+from .checkpoint_store import CheckpointStore
 from .parameters import source_of
 from .snapshot_functions import find_module
 from .snapshot_pickle import NamespaceUnpickler

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import snapshot_activity, snapshot_analysis, snapshot_compatible
+from .checkpoint_manifest import Manifest
 from .checkpoint_pickle import BufferPickler
+from .checkpoint_publication import Publication
 from .checkpoint_state import dump
-from .checkpoint_store import CheckpointStore, Manifest, Publication
+from .checkpoint_store import CheckpointStore
 from .parameters import source_of
 from .skipping import is_skipped
 from .snapshot_baseline import Baseline

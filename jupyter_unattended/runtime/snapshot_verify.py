@@ -16,8 +16,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from .checkpoint_manifest import Manifest
 from .checkpoint_memory import available
-from .checkpoint_store import CheckpointStore, Manifest
+from .checkpoint_store import CheckpointStore
 
 #: A snapshot that needs more than this part of the free memory is not loaded a second time.
 _MEMORY_PART = 0.25

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoint_link
-from .checkpoint_store import CheckpointError
+from .checkpoint_manifest import CheckpointError
 from .checkpoint_training import Training
 
 _PIECE = 4 * 1024 * 1024

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_unattended.runtime import checkpoint_hooks
-from jupyter_unattended.runtime.checkpoint_store import Manifest
+from jupyter_unattended.runtime.checkpoint_manifest import Manifest
 from jupyter_unattended.runtime.hooks import Run
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_unattended.runtime import checkpoint_store
-from jupyter_unattended.runtime.checkpoint_store import CheckpointError, CheckpointStore, Manifest
+from jupyter_unattended.runtime.checkpoint_manifest import CheckpointError, Manifest
+from jupyter_unattended.runtime.checkpoint_objects import CHUNK
+from jupyter_unattended.runtime.checkpoint_store import CheckpointStore
 
-BIG = 3 * checkpoint_store.CHUNK + 5
+BIG = 3 * CHUNK + 5
 
 
 def payload(seed: int, size: int = BIG) -> bytes:
@@ -54,7 +55,7 @@ def test_reads_what_was_written(store: CheckpointStore, size: int) -> None:
     assert read(reopened(store), found) == [data, b"small"]
 
 
-@pytest.mark.parametrize("pieces", [[10], [70_000] * 20, [checkpoint_store.CHUNK + 1, 5, BIG]])
+@pytest.mark.parametrize("pieces", [[10], [70_000] * 20, [CHUNK + 1, 5, BIG]])
 def test_streams(store: CheckpointStore, pieces: list[int]) -> None:
     data = [payload(number + 1, size) for number, size in enumerate(pieces)]
     with store.begin("a") as publication:
