@@ -146,7 +146,7 @@ def _read(text: str, flag: str, kind: Literal["argument", "variable"]) -> Axis:
     name, equals, written = text.partition("=")
     name = name.strip().lstrip("-")
     if not equals or not name or not written.strip():
-        raise SpecError(f"{flag} {text}: write {flag} NAME=VALUE,VALUE")
+        raise SpecError(f"{flag} {text}: write NAME=VALUE,VALUE")
     span = _RANGE.match(written.strip())
     if written.lstrip().startswith("["):
         try:

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .backends import registry
-from .errors import SpecError
+from .form_values import DURATION_FIELDS, MEMORY_FIELDS, NOT_DRAWN, from_spec
 from .policy import Policy
 from .runtime.parameters import to_json_schema
 from .spec import JobSpec
-from .units import format_duration, format_memory
 
 if TYPE_CHECKING:
     from .backends.base import Availability, Backend, Capabilities
@@ -32,6 +31,7 @@ GROUPS = (
     ("where", "Where to run", True),
     ("resources", "Resources", True),
     ("environment", "Environment variables", False),
+    ("sweep", "Several runs", False),
     ("requirements", "Requirements", False),
     ("advanced", "Advanced", False),
 )
@@ -56,14 +56,6 @@ _LAYOUT = (
     ("checkpoints", "advanced", "Save variables between cells"),
     ("checkpoint_interval", "advanced", "Time between snapshots"),
 )
-#: Fields that are not drawn as such.
-_SPECIAL = {
-    *("schema_version", "notebook", "parameters", "arguments", "env", "secret_env", "options"),
-    *("requirements_text",),
-}
-#: Fields that a person writes with a unit.
-_MEMORY_FIELDS = {"memory"}
-_DURATION_FIELDS = {"time_limit", "grace_period", "checkpoint_interval"}
 _MEMORY_PATTERN = r"^\s*[0-9]*\.?[0-9]+\s*[kKmMgGtT]?[iI]?[bB]?\s*$"
 _DURATION_PATTERN = (
     r"^\s*(([0-9]*\.?[0-9]+\s*[sSmMhHdD]?\s*)+|([0-9]+-)?([0-9]+:)?[0-9]+:[0-9]+)\s*$"
@@ -168,6 +160,7 @@ def build(
     requirements: str = "",
     candidates: Sequence[Parameter] = (),
     policy: Policy | None = None,
+    sweeps: bool = True,
 ) -> Form:
     """Make the form for one notebook.
 
@@ -185,6 +178,8 @@ def build(
         What could be parameters in a notebook that has no cell tagged so.
     policy
         What the administrator allows.
+    sweeps
+        Whether several runs can be asked for: not of a clone.
     """
     model = _plain(JobSpec.model_json_schema())["properties"]
     chosen = next((choice for choice in backends if choice.name == spec.backend), None)
@@ -194,7 +189,7 @@ def build(
     else:
         properties["arguments"] = _arguments(candidates)
     placed = {name for name, _, _ in _LAYOUT}
-    rest = [(name, "advanced", "") for name in model if name not in placed | _SPECIAL]
+    rest = [(name, "advanced", "") for name in model if name not in placed | NOT_DRAWN]
     for name, group, title in (*_LAYOUT, *rest):
         if name in model:
             properties[name] = _field(name, title, group, model[name], chosen)
@@ -204,6 +199,8 @@ def build(
                 properties["options"] = {**chosen.options, "title": "", "x-group": "where"}
     properties["requirements"] = _requirements()
     properties["env"] = _environment(model["env"])
+    if sweeps:
+        properties["sweep"] = _sweep(parameters)
     schema = {
         "type": "object",
         "properties": properties,
@@ -219,74 +216,6 @@ def build(
             **data["parameters"],
         }
     return Form(schema, {k: v for k, v in data.items() if k in properties}, list(backends))
-
-
-def from_spec(spec: JobSpec, *, has_parameters: bool, requirements: str = "") -> dict[str, Any]:
-    """Return the form's values for a spec that exists."""
-    import shlex
-
-    plain = spec.model_dump(mode="json", exclude=_SPECIAL, exclude_none=True)
-    plain.pop("requirements", None)
-    for name in _MEMORY_FIELDS & plain.keys():
-        plain[name] = format_memory(plain[name])
-    for name in _DURATION_FIELDS & plain.keys():
-        plain[name] = format_duration(plain[name])
-    plain["options"] = dict(spec.options)
-    plain["env"] = [{"name": name, "value": value} for name, value in spec.env.items()]
-    plain["env"] += [{"name": name, "value": "", "secret": True} for name in spec.secret_env]
-    plain["requirements"] = requirements
-    if has_parameters:
-        plain["parameters"] = dict(spec.parameters)
-    else:
-        plain["arguments"] = shlex.join(spec.arguments)
-    return plain
-
-
-def to_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Turn a form's values into fields of `JobSpec` and the values of secret variables.
-
-    The notebook is not in a form; the caller adds it. What a form was opened with and nobody
-    changed may be left out of `data`, above all ``parameters`` and ``requirements``: the job then
-    gets what the notebook says.
-
-    Raises
-    ------
-    SpecError
-        If a value cannot be read.
-    """
-    import shlex
-
-    fields_ = {name: value for name, value in data.items() if value not in (None, "")}
-    fields_.pop("requirements", None)
-    if data.get("requirements") is not None:
-        fields_["requirements_text"] = data["requirements"]  # empty: install nothing
-    if isinstance(fields_.get("arguments"), str):
-        try:
-            fields_["arguments"] = shlex.split(fields_["arguments"])
-        except ValueError as error:
-            raise SpecError(f"arguments: {error}; close every quotation mark") from error
-    env, secrets = _split_environment(fields_.pop("env", []))
-    fields_["env"] = env
-    fields_["secret_env"] = sorted(secrets)
-    # A secret without a value is one that the submitting process has in its own environment.
-    return fields_, {name: value for name, value in secrets.items() if value}
-
-
-def _split_environment(rows: object) -> tuple[dict[str, str], dict[str, str]]:
-    if isinstance(rows, Mapping):
-        return {str(name): str(value) for name, value in rows.items()}, {}
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise SpecError("env: expected a list of variables, each with a name and a value")
-    env: dict[str, str] = {}
-    secrets: dict[str, str] = {}
-    for row in rows:
-        name, value = str(row.get("name") or "").strip(), str(row.get("value") or "")
-        if not name and not value:
-            continue  # a row that was added and left empty
-        if name in env or name in secrets:
-            raise SpecError(f"env: {name} is given twice")
-        (secrets if row.get("secret") else env)[name] = value
-    return env, secrets
 
 
 # -- the parts of the schema -----------------------------------------------------------------------
@@ -333,8 +262,8 @@ def _field(
         schema = {**options[0], **schema}
     if schema.get("default", ...) is None:
         del schema["default"]
-    if name in _MEMORY_FIELDS | _DURATION_FIELDS:
-        is_memory = name in _MEMORY_FIELDS
+    if name in MEMORY_FIELDS | DURATION_FIELDS:
+        is_memory = name in MEMORY_FIELDS
         for keyword in ("exclusiveMinimum", "minimum", "default"):
             schema.pop(keyword, None)
         schema["type"] = "string"
@@ -369,6 +298,19 @@ def _requirements() -> dict[str, Any]:
         "title": "What start.sh installs",
         "description": "One requirement on a line, as in requirements.txt.",
         "x-group": "requirements",
+        "x-widget": "lines",
+    }
+
+
+def _sweep(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    name = parameters[0].name if parameters else "rate"
+    return {
+        "type": "string",
+        "title": "Values to try",
+        "description": f"One name on a line: {name}=1,2 or {name}=1..5 or, in JSON, "
+        f'{name}=["a", "b"]; env NAME=a,b for an environment variable. There is a job for every '
+        "combination; these values take the place of those above.",
+        "x-group": "sweep",
         "x-widget": "lines",
     }
 

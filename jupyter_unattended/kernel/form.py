@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import forms
+from .. import form_values, forms
 from ..errors import PreflightError, SpecError, UnattendedError
-from ..job import Job, service
+from ..job import Job, JobList, service
 from ..request import Request
 from ..spec import JobSpec
 
@@ -103,7 +103,8 @@ class _Form:
         spec = self._spec
         if data is not None:
             try:
-                spec = self._to_spec(data)[0]
+                fields, _ = form_values.to_fields(data)
+                spec = JobSpec.checked(notebook=self._notebook, **fields)
             except UnattendedError:
                 data = None  # a value that is refused now: begin again
         prepared = service().prepare(spec)
@@ -187,7 +188,7 @@ class _Form:
     # -- values ----------------------------------------------------------------------------------
 
     def _data(self) -> dict[str, Any]:
-        """Return what was typed, in the shape that `forms.to_fields` reads."""
+        """Return what was typed, in the shape that `form_values.to_specs` reads."""
         data: dict[str, Any] = {}
         for path, field in self._fields.items():
             value = field.value()
@@ -203,31 +204,32 @@ class _Form:
         except UnattendedError:
             return  # half-typed; the last whole values stay
 
-    def _to_spec(self, data: dict[str, Any]) -> tuple[JobSpec, dict[str, str]]:
-        fields, secrets = forms.to_fields(data)
-        return JobSpec.checked(notebook=self._notebook, **fields), secrets
+    def _specs(self) -> tuple[list[JobSpec], dict[str, str]]:
+        return form_values.to_specs(self._notebook, self._data())
 
     # -- what the buttons do ---------------------------------------------------------------------
 
     def _submit(self) -> None:
-        spec, secrets = self._to_spec(self._data())
+        specs, secrets = self._specs()
         self._check(self._notebook, force=self._force.value)
         try:
-            view = service().submit(spec, force=self._force.value, secrets=secrets)
+            views = service().submit_many(specs, force=self._force.value, secrets=secrets)
         except PreflightError as error:
             self._show_findings(error.findings)
             raise
-        job = Job(view.id)
-        self._submitted(job)
+        submitted = JobList(Job(view.id) for view in views)
+        self._submitted(submitted[-1])
         self._output.clear_output()
-        self._output.append_display_data(job)
-        self._message.value = f"Submitted <code>{html.escape(job.id)}</code>."
+        self._output.append_display_data(submitted if len(submitted) > 1 else submitted[0])
+        names = ", ".join(f"<code>{html.escape(job.id)}</code>" for job in submitted[:5])
+        more = f" and {len(submitted) - 5} more" if len(submitted) > 5 else ""
+        self._message.value = f"Submitted {names}{more}."
 
     def _show_preview(self) -> None:
         if self._preview.value:
             self._preview.value = ""
             return
-        prepared = service().prepare(self._to_spec(self._data())[0])
+        prepared = service().prepare(self._specs()[0][0])
         parts = [
             ("start.sh", prepared.start_script),
             (prepared.rendering.filename, prepared.rendering.text),
@@ -238,7 +240,7 @@ class _Form:
         )
 
     def _check_again(self) -> None:
-        self._show_findings(service().prepare(self._to_spec(self._data())[0]).findings)
+        self._show_findings(service().prepare(self._specs()[0][0]).findings)
         self._message.value = "Checked."
 
     def _backend_changed(self) -> None:

@@ -20,7 +20,6 @@ from .view import Describe
 
 if TYPE_CHECKING:
     from ..jobs.preparation import Prepared
-    from ..spec import JobSpec
 
 T = TypeVar("T")
 
@@ -68,6 +67,7 @@ def form(context: Context, notebook: str, job: str, backend: str) -> dict[str, A
         requirements=prepared.requirements.text,
         candidates=prepared.candidates,
         policy=prepared.policy,
+        sweeps=bool(notebook),
     )
     notebook_path = context.root.to_contents(prepared.spec.notebook)
     return {**made.to_dict(), **_about(prepared), "notebook_path": notebook_path}
@@ -86,15 +86,24 @@ def preview(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def submit(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Submit what `request` names (``notebook`` or ``job``) with a form's values."""
-    fields, secrets = _fields(required(request, "data", dict))
+    """Submit what `request` names (``notebook`` or ``job``) with a form's values.
+
+    Returns the job, or the first one of several ``runs``.
+    """
+    from .. import form_values
+
+    data = required(request, "data", dict)
+    _refuse_reserved(data)
     force = request.get("force", False) is True
     service = context.service
     job = request.get("job")
     if isinstance(job, str) and job:
-        return context.describe(service.clone(job, secrets=secrets, force=force, **fields))
-    spec = _spec(context.root, request, fields)
-    return context.describe(service.submit(spec, force=force, secrets=secrets))
+        fields, secrets = form_values.to_fields(data)
+        views = [service.clone(job, secrets=secrets, force=force, **fields)]
+    else:
+        specs, secrets = form_values.to_specs(_notebook(context.root, request), data)
+        views = service.submit_many(specs, force=force, secrets=secrets)
+    return {**context.describe(views[0]), "runs": len(views)}
 
 
 def rerun(context: Context, ref: str) -> dict[str, Any]:
@@ -131,29 +140,28 @@ _KINDS: dict[type, str] = {str: "a text", dict: "an object", bool: "true or fals
 
 
 def _prepare(context: Context, request: Mapping[str, Any], data: Mapping[str, Any]) -> Prepared:
-    fields, _ = _fields(data)
+    """Prepare what a form's values ask for; of several runs, the first."""
+    from .. import form_values
+
+    _refuse_reserved(data)
     job = request.get("job")
     if isinstance(job, str) and job:
-        return context.service.prepare_clone(job, **fields)
-    return context.service.prepare(_spec(context.root, request, fields))
+        return context.service.prepare_clone(job, **form_values.to_fields(data)[0])
+    specs, _ = form_values.to_specs(_notebook(context.root, request), data)
+    return context.service.prepare(specs[0])
 
 
-def _spec(root: Root, request: Mapping[str, Any], fields: Mapping[str, Any]) -> JobSpec:
-    from ..spec import JobSpec
-
+def _notebook(root: Root, request: Mapping[str, Any]) -> Path:
     path = request.get("notebook")
     if not isinstance(path, str) or not path:
         raise InvalidInputError("notebook: which one to run is missing in the request.")
-    return JobSpec.checked(**{**fields, "notebook": root.to_disk(path)})
+    return root.to_disk(path)
 
 
-def _fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    from .. import forms
-
+def _refuse_reserved(data: Mapping[str, Any]) -> None:
     reserved = data.keys() & {"notebook", "schema_version", "secret_env"}
     if reserved:
         raise InvalidInputError(f"{', '.join(sorted(reserved))}: cannot be set in a form.")
-    return forms.to_fields(data)
 
 
 def _file(filename: str, language: str, text: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ import type {
   IJobDetails,
   ILogChunk,
   IMetric,
-  IPreview
+  IPreview,
+  ISubmitted
 } from './types';
 
 /** The server's refusal, in its own words, which are meant for a person. */
@@ -93,7 +94,7 @@ export class Api {
     return this.request('POST', 'preview', { ...target, data });
   }
 
-  submit(target: FormTarget, data: FormData, force = false): Promise<IJob> {
+  submit(target: FormTarget, data: FormData, force = false): Promise<ISubmitted> {
     return this.request('POST', 'jobs', { ...target, data, force });
   }
 

@@ -57,7 +57,7 @@ function fits(value: unknown, schema: JSONObject): boolean {
   return choices === undefined || choices.includes(value);
 }
 
-/** What is sent: of parameters and requirements only what was changed, see `forms.to_fields`. */
+/** What is sent: of parameters and requirements only what was changed, see `form_values.to_fields`. */
 export function toSubmit(data: FormData, defaults: FormData): FormData {
   const { parameters, requirements, ...rest } = data;
   const changed = changes(data, defaults);

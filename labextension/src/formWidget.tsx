@@ -27,7 +27,7 @@ import {
 } from './formTemplates';
 import { unattendedIcon } from './icons';
 import type { IUnattended } from './tokens';
-import type { FormData, FormTarget, IFinding, IForm, IJob, IPreview } from './types';
+import type { FormData, FormTarget, IFinding, IForm, IPreview, ISubmitted } from './types';
 
 const validator = customizeValidator<ReadonlyJSONObject>();
 const templates = { FieldTemplate, ObjectFieldTemplate, BaseInputTemplate };
@@ -40,8 +40,8 @@ export interface IFormHost {
   save(): Promise<void>;
   /** Bring a cell of the notebook into view. */
   showCell(finding: IFinding): void;
-  /** Take note of the job that was submitted. */
-  submitted(job: IJob): void;
+  /** Take note of what was submitted. */
+  submitted(job: ISubmitted): void;
 }
 
 /** The form that submits one notebook, or a clone of a job, in a tab of its own. */

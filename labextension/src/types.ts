@@ -46,6 +46,11 @@ export interface IJob {
   readonly restarted_from: string | null;
 }
 
+/** What came of a submit: the job, or the first of several. */
+export interface ISubmitted extends IJob {
+  readonly runs: number;
+}
+
 export interface IAttempt {
   readonly number: number;
   readonly host: string | null;

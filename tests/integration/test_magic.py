@@ -225,6 +225,10 @@ def test_the_form_submits_and_remembers(kernel: Kernel, service: JobService) -> 
     jobs = service.list()
     assert len(jobs) == 1, kernel.run("print(said(form))").stdout
     assert service.spec(jobs[0].id)["spec"]["parameters"]["epochs"] == 2
+    kernel.run("labelled(form, 'Values to try').value = 'epochs=1,2'\npress(form, 'Submit')")
+    runs = service.list()[:2]
+    assert [service.spec(run.id)["spec"]["parameters"]["epochs"] for run in runs] == [2, 1]
+    kernel.run("labelled(form, 'Values to try').value = ''")
     again = "form = get_ipython().run_line_magic('submit', 'form')"
     assert kernel.run(f"{again}\nprint(labelled(form, 'epochs').value)").stdout == "2\n"
 

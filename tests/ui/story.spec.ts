@@ -81,6 +81,24 @@ test('what was changed the last time is there again', async ({ page, lab }) => {
   await expect(form.getByRole('textbox', { name: 'epochs' })).toHaveValue('5');
 });
 
+test('several runs are submitted from one form', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  lab.copy('train.ipynb', 'several.ipynb');
+  await screen.open(lab, 'several.ipynb');
+  await screen.button().click();
+  const form = screen.form(/^Run several\.ipynb/);
+  await form.getByText('Several runs').click();
+  await form.getByRole('textbox', { name: 'Values to try' }).fill('epochs=2,3');
+  await form.getByRole('textbox', { name: 'Name', exact: true }).fill('many');
+  await form.getByRole('button', { name: 'Run unattended' }).click();
+  await expect(
+    page.getByRole('alert').filter({ hasText: '2 runs were submitted: many epochs=2 …' })
+  ).toBeVisible();
+  await screen.showPanel();
+  await expect(screen.jobs.filter({ hasText: 'many epochs=2' })).toBeVisible();
+  await expect(screen.jobs.filter({ hasText: 'many epochs=3' })).toBeVisible();
+});
+
 test('an unsaved notebook is saved first', async ({ page, lab }) => {
   const screen = new Screen(page);
   lab.copy('train.ipynb', 'unsaved.ipynb');

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_unattended import forms
+from jupyter_unattended import form_values, forms
 from jupyter_unattended.errors import SpecError
 from jupyter_unattended.runtime.parameters import read
 from jupyter_unattended.spec import JobSpec
@@ -60,7 +60,7 @@ def test_values_of_the_spec_win_over_the_notebooks() -> None:
 def test_without_parameters_arguments_are_text() -> None:
     form = build(arguments=["--name", "a b"])
     assert form.data["arguments"] == "--name 'a b'"
-    fields, _ = forms.to_fields(form.data)
+    fields, _ = form_values.to_fields(form.data)
     assert fields["arguments"] == ["--name", "a b"]
 
 
@@ -95,7 +95,9 @@ def test_what_a_form_opens_with_is_the_same_spec_again() -> None:
     form = forms.build(spec, read("epochs = 5"), [LOCAL], requirements="numpy\n")
     assert form.data["memory"] == "4Gi"
     assert form.data["time_limit"] == "1h30m"
-    fields, secrets = forms.to_fields({k: v for k, v in form.data.items() if k != "requirements"})
+    fields, secrets = form_values.to_fields(
+        {k: v for k, v in form.data.items() if k != "requirements"}
+    )
     assert JobSpec(**{**fields, "notebook": spec.notebook}) == spec
     assert secrets == {}
 
@@ -107,26 +109,26 @@ def test_secrets_are_apart() -> None:
         {"name": "ELSEWHERE", "value": "", "secret": True},
         {"name": "", "value": ""},
     ]
-    fields, secrets = forms.to_fields({"env": rows})
+    fields, secrets = form_values.to_fields({"env": rows})
     assert fields["env"] == {"A": "1"}
     assert fields["secret_env"] == ["ELSEWHERE", "TOKEN"]
     assert secrets == {"TOKEN": "hidden"}
 
 
 def test_requirements_are_only_passed_on_when_given() -> None:
-    assert "requirements_text" not in forms.to_fields({})[0]
-    assert forms.to_fields({"requirements": ""})[0]["requirements_text"] == ""
+    assert "requirements_text" not in form_values.to_fields({})[0]
+    assert form_values.to_fields({"requirements": ""})[0]["requirements_text"] == ""
 
 
 @pytest.mark.parametrize("env", ["A=1", [1], [{"name": "A"}, {"name": "A"}]])
 def test_environments_that_cannot_be_read(env: object) -> None:
     with pytest.raises(SpecError, match="env"):
-        forms.to_fields({"env": env})
+        form_values.to_fields({"env": env})
 
 
 def test_open_quotation_marks() -> None:
     with pytest.raises(SpecError, match="quotation"):
-        forms.to_fields({"arguments": "--name 'a"})
+        form_values.to_fields({"arguments": "--name 'a"})
 
 
 @pytest.mark.parametrize(
@@ -148,3 +150,33 @@ def test_patterns_agree_with_the_spec(field: str, good: list[str], bad: list[str
         assert not re.search(pattern, text), text
         with pytest.raises(ValueError, match=field):
             JobSpec(notebook=Path("/n"), **{field: text})
+
+
+def test_several_runs_take_the_place_of_the_values_above() -> None:
+    data = {
+        "parameters": {"learning_rate": 0.1, "epochs": 3},
+        "sweep": "learning_rate=0.2,0.3\n\n env MODE=a,b \n",
+        "name": "mine",
+    }
+    specs, _ = form_values.to_specs(Path("/w/train.ipynb"), data)
+    assert [(spec.arguments, spec.env) for spec in specs] == [
+        ([f"--learning_rate={rate}"], {"MODE": mode}) for rate in (0.2, 0.3) for mode in ("a", "b")
+    ]
+    assert all(spec.parameters == {"epochs": 3} for spec in specs)
+
+
+def test_a_form_without_values_to_try_is_one_run() -> None:
+    specs, _ = form_values.to_specs(Path("/w/train.ipynb"), {"sweep": " \n", "cpus": 2})
+    assert [spec.cpus for spec in specs] == [2]
+
+
+@pytest.mark.parametrize("sweep", ["epochs", "env A", ["a"]])
+def test_values_to_try_that_cannot_be_read(sweep: object) -> None:
+    with pytest.raises(SpecError, match="sweep"):
+        form_values.to_specs(Path("/w/train.ipynb"), {"sweep": sweep})
+
+
+def test_a_clone_is_one_run() -> None:
+    spec = JobSpec(notebook=Path("/w/train.ipynb"), workspace=Path("/w"))
+    assert "sweep" in forms.build(spec, [], [LOCAL]).schema["properties"]
+    assert "sweep" not in forms.build(spec, [], [LOCAL], sweeps=False).schema["properties"]

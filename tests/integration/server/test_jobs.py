@@ -110,6 +110,30 @@ async def test_cancel_and_clone(ask: Ask, notebook: Any, ended: Any) -> None:
     assert (await ended(again["id"]))["state"] == "succeeded"
 
 
+async def test_several_runs_are_submitted_from_one_form(
+    ask: Ask, notebook: Any, ended: Any
+) -> None:
+    path = notebook("print(rate, size)", parameters="rate = 0.1\nsize = 1")
+    _, form = await ask("GET", "form", notebook=path)
+    assert "sweep" in form["schema"]["properties"]
+    data = {"parameters": {"size": 2, "rate": 5}, "sweep": "rate=0.2,0.3"}
+    _, shown = await ask("POST", "preview", {"notebook": path, "data": data})
+    assert "--rate=0.2" in shown["files"][0]["text"]
+    status, job = await ask("POST", "jobs", {"notebook": path, "data": data})
+    assert (status, job["runs"]) == (201, 2)
+    _, listed = await ask("GET", "jobs")
+    logs = []
+    for one in reversed(listed["jobs"]):
+        assert (await ended(one["id"]))["state"] == "succeeded"
+        logs.append((await ask("GET", f"jobs/{one['id']}/log"))[1]["text"].splitlines()[0])
+    assert logs == ["0.2 2", "0.3 2"]
+    _, form = await ask("GET", "form", job=job["id"])
+    assert "sweep" not in form["schema"]["properties"]
+    status, answer = await ask("POST", "jobs", {"notebook": path, "data": {"sweep": "rate"}})
+    assert status == 400
+    assert "rate" in answer["message"]
+
+
 async def test_a_log_read_piece_by_piece_is_whole(ask: Ask, notebook: Any, ended: Any) -> None:
     path = notebook("for i in range(300):\n    print('äöü€', i)")
     _, job = await ask("POST", "jobs", {"notebook": path, "data": {}})
