@@ -46,6 +46,6 @@ def hundred_cells(directory: Path) -> tuple[Path, Path]:
     return write(directory, "hundred-cells", cells)
 
 
-def cpu_bound(directory: Path, limit: int = 700_000) -> tuple[Path, Path]:
+def cpu_bound(directory: Path, limit: int = 2_500_000) -> tuple[Path, Path]:
     """Write one cell of pure Python that keeps a core busy for a good while."""
     return write(directory, "cpu-bound", [_CPU.format(limit=limit)])

@@ -3,7 +3,7 @@ import { Dialog, Notification, showDialog, showErrorMessage } from '@jupyterlab/
 
 import type { IUnattended } from './tokens';
 import { CommandIDs } from './tokens';
-import type { Action, IJob, ISubmitted } from './types';
+import type { Action, IJob } from './types';
 
 /** Which jobs a command is about. */
 export interface IJobsArgs {
@@ -195,10 +195,10 @@ export function addJobCommands(
 }
 
 /** Say that a job was submitted, or several, with a way to the (first) one. */
-export function announce(app: JupyterFrontEnd, shared: IUnattended, job: ISubmitted): void {
+export function announce(app: JupyterFrontEnd, shared: IUnattended, job: IJob, runs = 1): void {
   const { model, trans } = shared;
   model.put(job);
-  const said = trans._n('%2 was submitted.', '%1 runs were submitted: %2 …', job.runs, job.name);
+  const said = trans._n('%2 was submitted.', '%1 runs were submitted: %2 …', runs, job.name);
   Notification.success(said, {
     autoClose: 6000,
     actions: [

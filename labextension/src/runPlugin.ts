@@ -67,7 +67,7 @@ export const runPlugin: JupyterFrontEndPlugin<void> = {
       const host: IFormHost = {
         save: () => save(path === null ? undefined : panelOf(path)),
         showCell: finding => void showCell(finding, path),
-        submitted: job => announce(app, shared, job)
+        submitted: job => announce(app, shared, job, job.runs)
       };
       const content = new FormWidget(target, name, shared, host, state);
       const widget = new MainAreaWidget({ content });
