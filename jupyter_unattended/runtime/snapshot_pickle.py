@@ -165,6 +165,10 @@ def _special(obj: Any) -> Any:
     if saveable is not None and isinstance(obj, saveable.KerasSaveable):
         # Its own pickle parts a model from its optimiser without a word.
         raise snapshot_leftovers.UnsaveableError("a Keras object")
+    widgets = sys.modules.get("ipywidgets.widgets.widget")
+    if widgets is not None and isinstance(obj, widgets.Widget):
+        # What it writes cannot be loaded without the page that shows it.
+        raise snapshot_leftovers.UnsaveableError("a widget")
     shell = sys.modules.get("IPython.core.interactiveshell")
     if shell is not None and isinstance(obj, shell.InteractiveShell):
         return current_shell, ()

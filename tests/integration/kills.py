@@ -104,6 +104,19 @@ def kill_after_lines(
     return kill
 
 
+def kill_in_each_cell(job: Job, cells: int) -> int:
+    """Kill an attempt in each cell in turn; return the number of attempts."""
+    number = 0
+    for cell in range(1, cells):
+        number += 1
+        _, sent = attempt(job, wait_for_event(job, number, "cell_started", cell=cell))
+        if sent is None:
+            return number
+    number += 1
+    assert attempt(job, lambda _process: None)[0] == 0, job.log(number)
+    return number
+
+
 def checkpoints(job: Job) -> Path:
     """The directory of checkpoints."""
     return job.root / "checkpoints"

@@ -29,16 +29,28 @@ _ARGUMENTS = {
     "corners": (),
     "estimate-pi": ("--darts", "1000000"),
     "library-report": ("--package=asyncio",),
+    "loop": (),
     "train-digits": ("--epochs=60",),
 }
+#: How many steps of the loop below are saved together.
+_INTERVAL = 4
+_LOOP = [
+    "import numpy as np, random, time\nfrom jupyter_unattended import resumable\n"
+    "np.random.seed(1); random.seed(2); history = []",
+    "weights = np.zeros(100_000)",
+    f"for step in resumable(range(60), state=[weights, history], every={_INTERVAL}):\n"
+    "    weights += np.random.rand(100_000); history.append(float(weights[0]))\n"
+    "    print('step', step, history[-1], random.random()); time.sleep(0.05)",
+    "print(len(history), weights.sum(), np.random.rand(), random.random())",
+]
 _KILLS = int(os.environ.get("UNATTENDED_KILLS", "2"))
 #: Attempts before one is left alone, however many kills it takes.
 _MOST = 12
 
 
 def _contents(name: str) -> dict[str, Any]:
-    if name == "corners":
-        return notebook(*CORNERS)
+    if name in ("corners", "loop"):
+        return notebook(*(CORNERS if name == "corners" else _LOOP))
     found: dict[str, Any] = json.loads((_EXAMPLES / f"{name}.ipynb").read_text("utf-8"))
     return found
 
@@ -93,6 +105,22 @@ def _repeated(job: Job) -> list[int]:
     return found
 
 
+def _steps_again(job: Job) -> list[int]:
+    """Say of each attempt in which the loop went on how many steps had been begun before."""
+    found, begun, saved = [], 0, 0
+    for number in sorted({line["attempt"] for line in job.events()}):
+        for line in job.events("resumed"):
+            if line["attempt"] == number and "loop" in line:
+                assert line["steps"] >= saved, "what was published was not found"
+                found.append(begun - line["steps"])
+        steps = [int(step) for step in re.findall(r"(?m)^step (\d+) .*\n", job.log(number))]
+        begun = max([begun, *(step + 1 for step in steps)])
+        for line in job.events("checkpoint"):
+            if line["attempt"] == number and "loop" in line.get("saved", {}):
+                saved = max(saved, line["saved"]["steps"])
+    return found
+
+
 @pytest.mark.timeout(300 + 40 * _KILLS)
 @pytest.mark.parametrize("name", sorted(_ARGUMENTS))
 def test_kills_at_random_moments(tmp_path: Path, name: str) -> None:
@@ -125,4 +153,6 @@ def test_kills_at_random_moments(tmp_path: Path, name: str) -> None:
         resumed += len(job.events("resumed"))
         # Killed after a cell had finished, but before it was saved: that cell is lost, and no more.
         assert all(count <= 1 for count in _repeated(job)), job.events()
+        # Of a loop, one interval is lost, and the one that was just being written.
+        assert all(steps <= 2 * _INTERVAL for steps in _steps_again(job)), job.events()
     assert resumed or _KILLS < 10

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
+from jupyter_unattended.runtime.checkpoint_store import CheckpointStore
+
 from .corners import CORNERS
-from .jobdir import Job, code
+from .jobdir import Job
 from .kills import (
     ONCE,
     STOP,
     attempt,
     checkpoints,
     kill_after_lines,
+    kill_in_each_cell,
     shown,
     spec,
-    wait_for_event,
 )
 
 
@@ -31,23 +33,10 @@ def reference(tmp_path: Path) -> list[Any]:
     return shown(job)
 
 
-def run_killed(job: Job, cells: int) -> int:
-    """Kill an attempt in each cell in turn; return the number of attempts."""
-    number = 0
-    for cell in range(1, cells):
-        number += 1
-        _, sent = attempt(job, wait_for_event(job, number, "cell_started", cell=cell))
-        if sent is None:
-            return number
-    number += 1
-    assert attempt(job, lambda _process: None)[0] == 0, job.log(number)
-    return number
-
-
 @pytest.mark.timeout(600)
 def test_killed_in_every_cell_one_after_the_other(tmp_path: Path, reference: list[Any]) -> None:
     job = spec(Job(tmp_path, *CORNERS), checkpoint_interval=0)
-    attempts = run_killed(job, len(CORNERS))
+    attempts = kill_in_each_cell(job, len(CORNERS))
     assert shown(job) == reference
     assert attempts == len(CORNERS)
     resumed = job.events("resumed")
@@ -58,10 +47,14 @@ def test_killed_in_every_cell_one_after_the_other(tmp_path: Path, reference: lis
 
 
 def test_what_is_left_of_checkpoints_after_success(tmp_path: Path) -> None:
-    job = spec(Job(tmp_path, "x = 1", "print(x)"), checkpoint_interval=0)
-    assert job.run() == 0
-    assert list(checkpoints(job).glob("*.json")) == []
-    assert list((checkpoints(job) / "objects").iterdir()) == []
+    saves = "from jupyter_unattended import Checkpoint, resumable\nweights = [1.0] * 100_000"
+    loop = "for _ in resumable(range(3), weights, every=1):\n    Checkpoint('mine').save(weights)"
+    job = spec(Job(tmp_path, saves, loop, "print(len(weights))"), checkpoint_interval=0)
+    assert job.run() == 0, job.log()
+    assert {path.name[:10] for path in checkpoints(job).glob("*.json")} == {"user-mine."}
+    store = CheckpointStore(checkpoints(job))
+    named = {ref.name for m in store.newest_first("user-mine") for ref in m.refs if not ref.inline}
+    assert {path.name for path in (checkpoints(job) / "objects").iterdir()} == named
     assert job.run() == 0
     assert job.events("resumed") == []
 
@@ -79,129 +72,12 @@ def test_short_cells_are_not_saved_by_default(tmp_path: Path) -> None:
     assert job.events("checkpoint") == []
 
 
-#: What the page "What can and cannot be saved" says and CORNERS does not show.
-CLAIMS = [
-    "import functools, gc, locale, os, signal, sklearn\nfrom jupyter_unattended import on_stop\n"
-    "sklearn.set_config(display='text', assume_finite=True)\n"
-    "locale.setlocale(locale.LC_ALL, 'C.UTF-8')\n"
-    "%load_ext autoreload\n%autoreload 1\n%config InteractiveShell.ast_node_interactivity = 'all'\n"
-    "from IPython.core.magic import register_line_magic\n"
-    "@register_line_magic\ndef twice(line): return line * 2",
-    "told = []\ndef note(number, frame): told.append(number)\n"
-    "signal.signal(signal.SIGUSR1, note)\non_stop(lambda: None)\n"
-    "@functools.lru_cache\ndef square(n):\n    told.append('computed')\n    return n * n\n"
-    "square(3)\nimport re\nmatch = re.match('(a)', 'abc')",
-    "os.kill(os.getpid(), signal.SIGUSR1)\n"
-    "print(told.count(10), square(3), match.group(1), locale.setlocale(locale.LC_ALL))\n"
-    "print(sklearn.get_config()['assume_finite'], sklearn.get_config()['display'])\n"
-    "1; 2",
-    "%twice ab",
-    "print('autoreload' in str(get_ipython().extension_manager.loaded))\n"
-    "from jupyter_unattended.runtime import api; print(len(api._stop._callbacks))",
-]
-
-
-@pytest.mark.timeout(300)
-def test_what_the_guide_says_is_saved(tmp_path: Path) -> None:
-    (tmp_path / "reference").mkdir()
-    reference = Job(tmp_path / "reference", *CLAIMS)
-    assert reference.run() == 0, reference.log()
-    job = spec(Job(tmp_path, *CLAIMS), checkpoint_interval=0)
-    attempts = run_killed(job, len(CLAIMS))
-    assert shown(job) == shown(reference)
-    assert attempts == len(CLAIMS)
-    assert [line["first_cell"] for line in job.events("resumed")] == list(range(1, len(CLAIMS)))
-
-
 def test_by_default_half_a_minute_is_worth_saving(tmp_path: Path) -> None:
     cells = ["import numpy as np, time\nx = np.arange(9)", "time.sleep(30.5)", "print(x.sum())"]
     job = Job(tmp_path, *cells)
     assert job.run() == 0
     assert [line["saved"]["covers"] for line in job.events("checkpoint")] == [1]
     assert not job.events("hook_failed")
-
-
-@pytest.mark.parametrize(
-    "cell",
-    ["%%bash\necho said", "import asyncio\nawait asyncio.to_thread(print, 'said')"],
-    ids=["magic", "asyncio"],
-)
-def test_idle_threads_of_libraries_are_no_reason_not_to_save(tmp_path: Path, cell: str) -> None:
-    last = "import threading; print(len(threading.enumerate()) > 1)"
-    job = spec(Job(tmp_path, cell, last), checkpoint_interval=0)
-    assert job.run() == 0, job.log()
-    assert job.text(0) == "said\n"
-    assert job.text(1) == "True\n"
-    assert job.events("checkpoint")[0]["saved"]["covers"] == 0
-
-
-@pytest.mark.parametrize(
-    ("cells", "why", "variable"),
-    [
-        (["import socket; conn = socket.socket()", "print(conn.family)"], "a socket", "conn"),
-        (["f = open('/etc/hostname')", "g = lambda: f.read()", "g()"], "an open file", "f"),
-        (["g = (i for i in range(9)); next(g)", "print(next(g))"], "a generator", "g"),
-        (
-            ["import threading, time\nt = threading.Thread(target=time.sleep, args=[3]); t.start()",
-             "t.join()"],
-            "a thread",
-            None,
-        ),
-        (["import subprocess; p = subprocess.Popen(['sleep', '3'])", "p.wait()"], "a child", None),
-        (
-            ["import asyncio, time\nf = asyncio.get_running_loop().run_in_executor("
-             "None, time.sleep, 3)\nawait asyncio.sleep(0)", "await f"],
-            "a thread",
-            None,
-        ),
-        (["%%bash --bg --proc p\nsleep 3", "1"], "running", None),
-        (
-            ["import asyncio\nt = asyncio.create_task(asyncio.sleep(3))", "await t"],
-            "a task",
-            None,
-        ),
-        (["1 + 1", "_ + 1"], "uses _", None),
-    ],
-    ids=["socket", "file", "generator", "thread", "process", "executor", "script", "task", "_"],
-)  # fmt: skip
-def test_what_cannot_be_saved_is_said_before_the_stop(
-    tmp_path: Path, cells: list[str], why: str, variable: str | None
-) -> None:
-    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
-    assert job.run() == 0, job.log()
-    refused = job.events("checkpoint")[0]["refused"]
-    assert why in refused["why"]
-    assert refused["variable"] == variable
-    assert refused["consequence"] == "resume will start from the top"
-    if variable:
-        assert refused["cell"] == 0
-        assert f"cell 1 holds {why}" in refused["why"]
-    assert f"resume will start from the top, because {refused['why']}" in job.log()
-
-
-def test_what_nobody_needs_is_left_out(tmp_path: Path) -> None:
-    cells = ["import os\nf = open('/etc/hostname'); x = 5", "y = x\n" + ONCE + STOP, "print(x, y)"]
-    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
-    assert job.run() == 75
-    saved = job.events("checkpoint")[0]["saved"]
-    assert saved["left_out"] == {"f": "an open file (/etc/hostname)"}
-    assert job.run() == 0
-    assert job.text(2) == "5 5\n"
-
-
-def test_cells_tagged_as_safe_are_run_again(tmp_path: Path) -> None:
-    cells: list[Any] = [
-        "import sqlite3, os; path = ':memory:'; made = []",
-        code("conn = sqlite3.connect(path); made.append(1)", "safe-to-replay"),
-        "x = len(made)",
-        ONCE + STOP,
-        "print(conn.execute('select 7').fetchone(), x, made)",
-    ]
-    job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
-    assert job.run() == 75
-    assert job.run() == 0, job.log(2)
-    assert job.text(4) == "(7,) 1 [1]\n" or job.text(4) == "(7,) 1 [1, 1]\n"
-    assert [line["cell"] for line in job.events("cell_started")][-2:] == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -319,12 +195,15 @@ def test_libraries_are_imported_as_in_a_cell(tmp_path: Path) -> None:
 
 
 def test_state_of_the_users_own_modules(tmp_path: Path) -> None:
+    for name in ("zeta", "alpha"):  # imported in this order
+        (tmp_path / f"{name}.py").write_text(f"open('order', 'a').write('{name} ')\n")
     (tmp_path / "store.py").write_text(
         "import threading\nitems = []\nlock = threading.Lock()\nlimit = 1\n"
         "def add(x):\n    with lock:\n        items.append(x)\n    return len(items), limit\n"
     )
     cells = [
-        "import os, store\nfrom store import items\nstore.limit = 5; print(store.add('a'))",
+        "import os, store, zeta, alpha\nfrom store import items\n"
+        "store.limit = 5; print(store.add('a'))",
         ONCE + STOP,
         "print(store.add('b'), items, items is store.items)",
     ]
@@ -332,6 +211,8 @@ def test_state_of_the_users_own_modules(tmp_path: Path) -> None:
     assert job.run() == 75
     assert job.run() == 0, job.log(2)
     assert job.text(2) == "(2, 5) ['a', 'b'] True\n"
+    # In both attempts, and by the process that tries whether the snapshot can be loaded.
+    assert set((tmp_path / "order").read_text().split("zeta alpha ")) == {""}
 
 
 LOOP = [

@@ -45,6 +45,9 @@ END = (
 def test_fit_in_a_loop(tmp_path: Path) -> None:
     job = run_twice_killed(tmp_path, [START, MODELS, FIT, END], "epoch ")
     assert [line["steps"] for line in job.events("resumed")]
+    # Between cells Keras's own way of being pickled would part the models from their optimisers.
+    refused = [line["refused"] for line in job.events("checkpoint") if "refused" in line]
+    assert "cell 2 holds a Keras object in `models`" in [one["why"] for one in refused]
 
 
 CALLBACK = (

@@ -58,9 +58,11 @@ def test_between_cells(tmp_path: Path) -> None:
         "def step():\n    loss = (net(x) - y).square().mean()\n"
         "    optimizer.zero_grad(); loss.backward(); optimizer.step()\n    return loss.item()\n"
         "print('cell', step())",
+        "torch.set_default_dtype(torch.float64); torch.use_deterministic_algorithms(True)\n"
         "print('cell', step()); part.add_(1); time.sleep(0.5)",
         "print('cell', step(), same is net[0].weight, same.sum().item()); time.sleep(0.5)",
-        "print(x[10:20].sum().item(), part.sum().item(), step(), torch.rand(2))",
+        "print(x[10:20].sum().item(), part.sum().item(), step(), torch.rand(2))\n"
+        "print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())",
     ]
     job = run_twice_killed(tmp_path, cells, "cell ", after=1, checkpoint_interval=0)
     assert job.events("resumed")
