@@ -13,10 +13,12 @@ from typing import Any
 
 from .checkpoint_objects import THREAD_NAME
 
-#: Threads that are started again by whoever needs them: ours, IPython's, tqdm's, joblib's.
+#: Threads that are started again by whoever needs them: ours, IPython's, tqdm's, joblib's; and
+#: those that wait for a child process, which is looked at as such.
 _HARMLESS_THREADS = (
     THREAD_NAME,
     "unattended",
+    "asyncio-waitpid-",
     "IPythonHistorySavingThread",
     "QueueFeederThread",
     "QueueManagerThread",
@@ -32,7 +34,7 @@ _HARMLESS_PROCESSES = (
     b"multiprocessing.forkserver",
     b"jupyter_unattended.runtime.snapshot_verify",
 )
-#: How long a thread may take to be idle after it has told its result.
+#: How long a thread may take to end, or to be idle, after it has told its result.
 _BREATH = 0.05
 
 
@@ -42,6 +44,7 @@ def going_on() -> str | None:
 
 
 def _thread() -> str | None:
+    deadline = time.monotonic() + _BREATH
     for thread in threading.enumerate():
         harmless = (
             thread is threading.main_thread()
@@ -52,7 +55,10 @@ def _thread() -> str | None:
             or _runs_loop_of_magics(thread)
             or _waits_for_coroutines(thread)
         )
-        if not harmless:
+        if harmless:
+            continue
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
             return f"a thread ({thread.name}) is running"
     return None
 

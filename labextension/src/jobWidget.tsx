@@ -128,6 +128,11 @@ function JobBody(props: IBodyProps): JSX.Element {
   const job = model.get(widget.jobId) ?? details?.job;
   const gone = model.isComplete && model.get(widget.jobId) === undefined && details !== null;
 
+  // What is saved, and what a stop would lose, changes without a change of state.
+  const active = job !== undefined && isActive(job.state);
+  const beat =
+    active && widget.isVisible && widget.view === 'attempts' ? Math.floor(model.now() / 5) : 0;
+
   // What a change of state brings: attempts, history, what can be done now.
   useEffect(() => {
     let current = true;
@@ -143,8 +148,8 @@ function JobBody(props: IBodyProps): JSX.Element {
     return () => {
       current = false;
     };
-  }, [api, widget.jobId, job?.state, job?.attempt, job?.reason, tries]);
-  useTick(1, job !== undefined && isActive(job.state) && widget.isVisible);
+  }, [api, widget.jobId, job?.state, job?.attempt, job?.reason, tries, beat]);
+  useTick(1, active && widget.isVisible);
 
   if (job === undefined) {
     return error !== null ? (

@@ -192,6 +192,14 @@ test('a job goes on while the page is reloaded and the server is restarted', asy
   await expect(job.getByText(/, of which it ran \d/)).toBeVisible();
   const attempts = await screen.part(job, /^Attempts/);
   await expect(attempts.getByRole('listitem')).toHaveCount(2);
+  // Its cell is long and nobody changed it, so nothing was saved of it: that is said.
+  await expect(attempts.getByRole('listitem').nth(0)).toContainText('of work lost');
+  await expect(attempts.getByRole('listitem').nth(1)).toContainText(
+    'started from the top, because nothing was saved'
+  );
+  await expect(attempts).toContainText(
+    /If it were stopped now, it would start from the top.* of work is not saved\./
+  );
   await job.getByRole('button', { name: 'Cancel' }).click();
   await screen.answer('Cancel the job');
   await expect(job.getByRole('status', { name: 'State' })).toContainText('Cancelled');
