@@ -22,8 +22,9 @@ def resolve(notebook: Path, chosen: Path | None) -> Path:
         If the chosen directory does not exist or the notebook is not in it.
     """
     if chosen is not None:
-        chosen = chosen.expanduser().absolute()
-        if not chosen.is_dir():
+        chosen = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - unknown users stay
+        # Not Path.is_dir(), which raises where the name is too long.
+        if not os.path.isdir(chosen):  # noqa: PTH112
             raise WorkspaceError(f"The workspace {chosen} is not a directory.")
         if not _contains(chosen, notebook):
             raise WorkspaceError(

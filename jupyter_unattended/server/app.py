@@ -15,7 +15,7 @@ from traitlets import Float, Integer, Unicode
 
 from ..jobs.service import JobService
 from . import files, forms, jobs, logs, status
-from .base import PREFIX
+from .base import PREFIX, NotFoundHandler
 from .root import Root
 from .tasks import Context
 from .view import Describe
@@ -95,6 +95,7 @@ class UnattendedApp(ExtensionApp):
         """Register the endpoints; ``openapi.yaml`` describes them."""
         for module in (status, jobs, logs, files, forms):
             self.handlers.extend((PREFIX + path, handler) for path, handler in module.ENDPOINTS)
+        self.handlers.append((PREFIX + r"/.*", NotFoundHandler))
 
     def initialize_settings(self) -> None:
         """Register the events and begin to watch."""

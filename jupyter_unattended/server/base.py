@@ -7,9 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
-from tornado.web import HTTPError
+from tornado.web import HTTPError, authenticated
 
 from ..errors import PreflightError, UnattendedError
 from .tasks import UnforeseenError, encode, finding_dict
@@ -115,7 +116,9 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
         """Return the request's JSON object."""
         try:
             found = json.loads(self.request.body.decode("utf-8") or "{}")
-        except ValueError as error:
+            # Half a character (a lone surrogate) is JSON, and can be written nowhere.
+            json.dumps(found, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise HTTPError(400, f"The request's body is not JSON ({error}).") from error
         if not isinstance(found, dict):
             raise HTTPError(400, "The request's body is not a JSON object.")
@@ -137,3 +140,15 @@ class UnattendedHandler(ExtensionHandlerMixin, APIHandler):
         message = getattr(error, "log_message", None) or self._reason
         self.set_header("Content-Type", "application/json")
         self.finish({"message": str(message), "error": type(error).__name__})
+
+
+class NotFoundHandler(UnattendedHandler):
+    """Everything below our prefix that is no endpoint."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Say that there is no such thing."""
+        raise HTTPError(404, f"There is no {self.request.path} here; openapi.yaml has what is.")
+
+    post = put = patch = delete = get

@@ -117,7 +117,7 @@ def inside(root: Path, path: str) -> Path:
         full.relative_to(root.resolve())
     except (OSError, ValueError):
         raise JobNotFoundError(f"There is no {path} in {root}.") from None
-    if not full.exists():
+    if not os.path.exists(full):  # noqa: PTH110 - Path.exists() raises where a name is too long
         raise JobNotFoundError(f"There is no {path} in {root}.")
     return full
 
