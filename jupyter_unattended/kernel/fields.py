@@ -113,7 +113,7 @@ class Field:
         for keyword, is_wrong, words in _BOUNDS:
             bound = self.schema.get(keyword)
             if bound is not None and is_wrong(value, bound):
-                raise SpecError(f"{self.title}: {value} is not {words} {bound}")
+                raise SpecError(f"{self.title}: {value:g} is not {words} {bound:g}")
 
     def _make(self, value: Any) -> Any:
         schema = self.schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,9 @@ class Kernel:
         self.manager = KernelManager(kernel_name="python3")
         # As `Kernel is running over TCP` is nothing that a test can help.
         self.manager.transport = "ipc"
+        # The sockets' path is short, and the same from the directories of both processes.
+        self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
+        self.manager.ip = f"{self._sockets.name}/ipc"
         variables = {**os.environ, "JPY_SESSION_NAME": str(notebook), **env}
         self.manager.start_kernel(cwd=str(notebook.parent), env=variables)
         self.client: BlockingKernelClient = self.manager.client()
@@ -86,3 +90,18 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        self._sockets.cleanup()
+
+
+class ServedKernel(Kernel):
+    """A kernel that a Jupyter server has started; it ends with the server."""
+
+    def __init__(self, connection_file: Path) -> None:
+        self.client = BlockingKernelClient(connection_file=str(connection_file))
+        self.client.load_connection_file()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=30)
+
+    def close(self) -> None:
+        """Leave it."""
+        self.client.stop_channels()

@@ -29,6 +29,23 @@ CELLS = {
 }
 
 
+#: Finds the widgets of a form by what a person reads.
+FIND = (
+    "import ipywidgets as w\n"
+    "def every(x):\n"
+    "    yield x\n"
+    "    for child in getattr(x, 'children', ()):\n"
+    "        yield from every(child)\n"
+    "def labelled(form, text):\n"
+    "    return next(x for x in every(form) if getattr(x, 'description', None) == text)\n"
+    "def press(form, text):\n"
+    "    next(b for b in every(form)\n"
+    "         if isinstance(b, w.Button) and b.description == text).click()\n"
+    "def said(form):\n"
+    "    return [h.value for h in every(form) if isinstance(h, w.HTML)]\n"
+)
+
+
 def write(path: Path, **changes: str) -> None:
     cells = [new_code_cell(source, id=name) for name, source in {**CELLS, **changes}.items()]
     tags = {"params": "parameters", "only": "interactive-only"}
@@ -98,6 +115,61 @@ def test_mistakes_are_one_line_and_submit_nothing(kernel: Kernel, service: JobSe
         assert "Traceback" not in answer.stderr + answer.error, (code, answer)
         assert answer.stderr.strip().splitlines()[-1].startswith("UsageError: "), (code, answer)
     assert service.list() == []
+
+
+def test_options_variables_and_arguments(
+    kernel: Kernel, service: JobService, notebook: Path
+) -> None:
+    answer = kernel.run("%submit --epochs 1 --backend local --cpus 2 -e LEARNING_RATE=0.02")
+    assert answer.status == "ok", answer
+    spec = service.spec(answer.text.partition(":")[0])["spec"]
+    assert spec["env"] == {"LEARNING_RATE": "0.02"}
+    assert (spec["cpus"], spec["parameters"]["epochs"]) == (2, 1)
+    # Whoever reads sys.argv has no cell of parameters.
+    own = notebook.with_name("own.ipynb")
+    nbformat.write(new_notebook(cells=[new_code_cell("import sys\nprint(sys.argv[1:])")]), own)
+    answer = kernel.run("%submit --notebook own.ipynb --time-limit 1h -- --extra 'two words'")
+    assert answer.status == "ok", answer
+    view = service.wait(answer.text.partition(":")[0], 60)
+    assert "['--extra', 'two words']\n" in "".join(service.logs(view.id))
+    assert service.spec(view.id)["spec"]["time_limit"] == 3600
+    answer = kernel.run("%submit --gpus 1")
+    assert answer.status == "error"
+    assert "GPU" in answer.stderr
+
+
+def test_the_last_job_or_a_named_one_is_steered(
+    kernel: Kernel, service: JobService, notebook: Path
+) -> None:
+    write(notebook, loop="print('begun', flush=True)\ntime.sleep(60)", submit="%submit")
+    kernel.run("%submit --name first", "submit")
+    kernel.run("%submit --name second", "submit")
+    first, second = (service.get(name).id for name in ("first", "second"))
+
+    def state(job_id: str, *wanted: State) -> None:
+        deadline = time.monotonic() + 60
+        while (view := service.get(job_id)).state not in wanted:
+            assert time.monotonic() < deadline, view
+            time.sleep(0.05)
+
+    state(second, State.RUNNING)
+    assert f"{second}: paus" in kernel.run("%submit pause").text
+    state(second, State.PAUSED)
+    kernel.run("%submit resume")
+    state(second, State.QUEUED, State.STARTING, State.RUNNING)
+    state(first, State.RUNNING)
+    assert f"{first}: " in kernel.run("%submit status first").text
+    kernel.run("%submit cancel first")
+    state(first, State.CANCELLED)
+    kernel.run("%submit cancel")
+    state(second, State.CANCELLED)
+    assert kernel.run("%submit logs first").stdout.startswith("begun\n")
+    listed = kernel.run("%submit list")
+    assert "text/html" in listed.data[-1]
+    assert all(job_id in listed.data[-1]["text/html"] for job_id in (first, second))
+    assert kernel.run("%submit list").status == "ok"
+    answer = kernel.run("%submit resume first")
+    assert answer.stderr.startswith("UsageError: "), answer
 
 
 def test_help_is_the_command_lines(kernel: Kernel) -> None:
@@ -200,21 +272,7 @@ def test_the_form_submits_and_remembers(kernel: Kernel, service: JobService) -> 
     answer = kernel.run("form = get_ipython().run_line_magic('submit', 'form')\nform")
     assert answer.status == "ok", answer
     assert any("application/vnd.jupyter.widget-view+json" in data for data in answer.data)
-    find = (
-        "import ipywidgets as w\n"
-        "def every(x):\n"
-        "    yield x\n"
-        "    for child in getattr(x, 'children', ()):\n"
-        "        yield from every(child)\n"
-        "def labelled(form, text):\n"
-        "    return next(x for x in every(form) if getattr(x, 'description', None) == text)\n"
-        "def press(form, text):\n"
-        "    next(b for b in every(form)\n"
-        "         if isinstance(b, w.Button) and b.description == text).click()\n"
-        "def said(form):\n"
-        "    return [h.value for h in every(form) if isinstance(h, w.HTML)]\n"
-    )
-    assert kernel.run(find).status == "ok"
+    assert kernel.run(FIND).status == "ok"
     assert kernel.run("print(labelled(form, 'epochs').value)").stdout == "3\n"
     kernel.run("labelled(form, 'epochs').value = 'three'\npress(form, 'Submit')")
     assert "is not a whole number" in kernel.run("print(said(form))").stdout
@@ -231,6 +289,42 @@ def test_the_form_submits_and_remembers(kernel: Kernel, service: JobService) -> 
     kernel.run("labelled(form, 'Values to try').value = ''")
     again = "form = get_ipython().run_line_magic('submit', 'form')"
     assert kernel.run(f"{again}\nprint(labelled(form, 'epochs').value)").stdout == "2\n"
+
+
+def test_the_form_is_as_narrow_as_the_policy(
+    service: JobService, notebook: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "jupyter_unattended_policy.toml").write_text(
+        "[fields.cpus]\nmaximum = 2\n[fields.priority]\nfixed = 7\n[fields.image]\nhidden = true\n"
+    )
+    write(notebook, loop="print(nowhere)", submit="%submit")
+    kernel = Kernel(notebook, JUPYTER_CONFIG_PATH=str(tmp_path))
+    try:
+        kernel.run("%load_ext jupyter_unattended")
+        answer = kernel.run("form = get_ipython().run_line_magic('submit', 'form')")
+        assert answer.status == "ok", answer
+        kernel.run(FIND)
+        look = "f = labelled(form, {0!r}); print(f.value, f.disabled)"
+        assert kernel.run(look.format("Priority")).stdout == "7 True\n"
+        # A choice has what may be chosen, and what may not with the reason.
+        offers = kernel.run("print([o for o, _ in labelled(form, 'Where').options])").stdout
+        assert "not usable here" in offers
+        assert kernel.run("labelled(form, 'Image')").error.startswith("StopIteration")
+        said = kernel.run("print(said(form))").stdout
+        assert "nowhere" in said
+        assert "cell 3" in said
+        kernel.run("labelled(form, 'CPU cores').value = '3'\npress(form, 'Submit')")
+        assert "3 is not at most 2" in kernel.run("print(said(form))").stdout
+        kernel.run("labelled(form, 'CPU cores').value = '2'\npress(form, 'Submit')")
+        assert "error" in kernel.run("print(said(form))").stdout
+        assert service.list() == []
+        kernel.run(
+            "labelled(form, 'Submit in spite of errors').value = True\npress(form, 'Submit')"
+        )
+        (view,) = service.list()
+        assert service.spec(view.id)["spec"]["priority"] == 7
+    finally:
+        kernel.close()
 
 
 def test_plain_text_where_widgets_are_missing(
