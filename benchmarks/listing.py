@@ -17,10 +17,8 @@ from jupyter_unattended.paths import JobPaths
 _LIST = [sys.executable, "-m", "jupyter_unattended.cli", "list"]
 
 
-def measure(work: Path, rounds: int, count: int = 10_000) -> None:
-    """Print how long ``list`` takes, from the shell's view."""
-    service = JobService(work / "listing-state")
-    workspace = work / "listing"
+def fill(service: JobService, workspace: Path, count: int) -> None:
+    """Put `count` jobs that have ended into the index, with directories in `workspace`."""
     rows = []
     for number in range(count):
         job_id = f"20260101-000000-job-{number:05d}"
@@ -48,6 +46,11 @@ def measure(work: Path, rounds: int, count: int = 10_000) -> None:
         )
     service.store.put(rows)
     service.store.remember_workspace(str(workspace))
+
+
+def measure(work: Path, rounds: int, count: int = 10_000) -> None:
+    """Print how long ``list`` takes, from the shell's view."""
+    fill(JobService(work / "listing-state"), work / "listing", count)
     env = {"UNATTENDED_STATE_DIR": str(work / "listing-state")}
 
     def call(*options: str) -> float:
@@ -71,3 +74,7 @@ def measure(work: Path, rounds: int, count: int = 10_000) -> None:
         Line("list --all --json", f"{median_of(rounds, lambda: call('--all', '--json')):.3f} s"),
     ]
     print_table(f"{count} ended jobs, in a process of its own (medians of {rounds})", lines)
+
+
+if __name__ == "__main__":  # DIRECTORY COUNT: fill the index of whoever runs it
+    fill(JobService(), Path(sys.argv[1]), int(sys.argv[2]))

@@ -11,6 +11,7 @@ import { DRIVE, JobsDrive } from './drive';
 import type { View } from './jobWidget';
 import { JobWidget } from './jobWidget';
 import { JobsPanel } from './panel';
+import { plainPath } from './paths';
 import { hasTabs, place } from './place';
 import { CommandIDs, IUnattended } from './tokens';
 
@@ -44,7 +45,8 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
     restorer?.add(panel, panel.id);
     if (notebooks !== null) {
       const follow = () => {
-        panel.notebook = notebooks.currentWidget?.context.path ?? null;
+        const path = notebooks.currentWidget?.context.path;
+        panel.notebook = path === undefined ? null : plainPath(path);
       };
       notebooks.currentChanged.connect(follow);
       follow();

@@ -13,6 +13,7 @@ import { announce } from './commands';
 import type { IFormHost } from './formWidget';
 import { FormWidget } from './formWidget';
 import { unattendedIcon } from './icons';
+import { plainPath } from './paths';
 import { place } from './place';
 import { CommandIDs, IUnattended } from './tokens';
 import type { FormTarget, IFinding } from './types';
@@ -40,7 +41,7 @@ export const runPlugin: JupyterFrontEndPlugin<void> = {
     const forms = new Map<string, MainAreaWidget<FormWidget>>();
 
     const panelOf = (path: string): NotebookPanel | undefined =>
-      notebooks?.find(panel => panel.context.path === path);
+      notebooks?.find(panel => plainPath(panel.context.path) === plainPath(path));
 
     /** The notebook that a command without a path is about. */
     const currentPath = (args: { path?: unknown; fromFileBrowser?: unknown }): string | null => {
@@ -57,7 +58,7 @@ export const runPlugin: JupyterFrontEndPlugin<void> = {
     };
 
     const showForm = (target: FormTarget, name: string, path: string | null) => {
-      const key = 'job' in target ? `job:${target.job}` : target.notebook;
+      const key = 'job' in target ? `job:${target.job}` : plainPath(target.notebook);
       const open = forms.get(key);
       if (open !== undefined && !open.isDisposed) {
         shell.activateById(open.id);

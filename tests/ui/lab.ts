@@ -18,12 +18,10 @@ export class Lab {
   ) {
     this.root = path.join(directory, 'root');
     fs.mkdirSync(this.root);
-    const settings = path.join(directory, 'settings', '@jupyterlab', 'apputils-extension');
-    fs.mkdirSync(settings, { recursive: true });
-    fs.writeFileSync(
-      path.join(settings, 'notification.jupyterlab-settings'),
-      JSON.stringify({ fetchNews: 'false', checkForUpdates: false })
-    );
+    this.setting('@jupyterlab/apputils-extension/notification', {
+      fetchNews: 'false',
+      checkForUpdates: false
+    });
   }
 
   /** The directory that the file browser shows. */
@@ -45,6 +43,13 @@ export class Lab {
   /** Put a copy of a notebook beside this file into the root. */
   copy(name: string, as = name): void {
     fs.copyFileSync(path.join(__dirname, 'notebooks', name), path.join(this.root, as));
+  }
+
+  /** Set a person's settings of one plugin, for pages that are opened from now on. */
+  setting(plugin: string, values: object): void {
+    const file = path.join(this.directory, 'settings', `${plugin}.jupyterlab-settings`);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, JSON.stringify(values));
   }
 
   async start(): Promise<void> {
@@ -116,6 +121,15 @@ export class Lab {
   command(...args: string[]): string {
     return execFileSync(path.join(BIN, 'jupyter-unattended'), args, {
       cwd: this.root,
+      env: this.environment,
+      encoding: 'utf8'
+    });
+  }
+
+  /** Run a program of this project's Python on this account. */
+  python(...args: string[]): string {
+    return execFileSync(path.join(BIN, 'python'), args, {
+      cwd: ROOT,
       env: this.environment,
       encoding: 'utf8'
     });

@@ -33,16 +33,7 @@ test.beforeAll(async ({ lab }) => {
 
 for (const [theme, name] of THEMES) {
   test(`pictures in the ${theme} theme`, async ({ page, lab }) => {
-    fs.writeFileSync(
-      path.join(
-        lab.directory,
-        'settings',
-        '@jupyterlab',
-        'apputils-extension',
-        'themes.jupyterlab-settings'
-      ),
-      JSON.stringify({ theme: name })
-    );
+    lab.setting('@jupyterlab/apputils-extension/themes', { theme: name });
     const screen = new Screen(page);
     const shoot = async (picture: string) => {
       await page.waitForTimeout(700);

@@ -1,13 +1,16 @@
 /** What a researcher does, from the notebook to the result, in a real JupyterLab with real jobs. */
 
+import * as fs from 'fs';
+
 import { expect, Screen, test } from './fixtures';
 
 test.describe.configure({ mode: 'serial' });
+test.use({ permissions: ['clipboard-read', 'clipboard-write'] });
 
 const FORM = /^Run train\.ipynb unattended$/;
 
 test.beforeAll(({ lab }) => {
-  for (const name of ['train.ipynb', 'fails.ipynb', 'asks.ipynb']) {
+  for (const name of ['train.ipynb', 'fails.ipynb', 'asks.ipynb', 'hungry.ipynb']) {
     lab.copy(name);
   }
 });
@@ -43,7 +46,12 @@ test('a notebook is submitted with another parameter and watched while it runs',
   await form.getByRole('combobox', { name: 'optimiser' }).selectOption({ label: 'sgd' });
 
   await form.getByRole('button', { name: 'Preview' }).click();
-  await expect(form.getByRole('region', { name: 'Preview' })).toContainText('--epochs=12');
+  const preview = form.getByRole('region', { name: 'Preview' });
+  await expect(preview).toContainText('--epochs=12');
+  await preview.getByRole('button', { name: 'Copy' }).first().click();
+  await expect(preview.getByRole('button', { name: 'Copied' })).toBeVisible();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toMatch(/^#!.*bash/);
   await form.getByRole('button', { name: 'Back to the form' }).click();
   await screen.submit(FORM, 'first');
 
@@ -171,15 +179,22 @@ test('a job goes on while the page is reloaded and the server is restarted', asy
 
   await lab.stop();
   await page.waitForTimeout(1500);
+  const log = job.getByRole('log');
+  // Nothing is lost and nothing twice, of what is in view and of what is not.
+  const whole = async () => {
+    const text = await log.innerText();
+    const numbers = [...text.matchAll(/^epoch (\d+):/gm)].map(match => Number(match[1]));
+    expect(numbers).toEqual([...numbers.keys()].map(i => i + numbers[0]));
+    return numbers[numbers.length - 1];
+  };
+  const before = await whole();
   await lab.start();
+  // The page that was open goes on by itself, from where it was cut off.
+  await expect.poll(whole, { timeout: 60000 }).toBeGreaterThan(before + 8);
   await page.goto(lab.url('lab'));
   await expect(job.getByRole('status', { name: 'State' })).toContainText('Running');
-  const log = job.getByRole('log');
   await expect(log).toContainText(/epoch \d+:/);
-  // Nothing is lost and nothing twice, of what is in view and of what is not.
-  const text = await log.innerText();
-  const numbers = [...text.matchAll(/^epoch (\d+):/gm)].map(match => Number(match[1]));
-  expect(numbers).toEqual([...numbers.keys()].map(i => i + numbers[0]));
+  await whole();
   const search = job.getByRole('textbox', { name: 'Show only lines of the log with this text' });
   await search.fill('epoch 2:');
   await expect(log).toHaveText(/^epoch 2: loss \d\.\d+$/);
@@ -223,6 +238,57 @@ test('a failing notebook shows its traceback', async ({ page, lab }) => {
   await expect(page.getByRole('tab', { name: 'output.ipynb' })).toBeVisible();
 });
 
+test('a job that took too much memory says so, in its timeline too', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  await screen.open(lab, 'hungry.ipynb');
+  await screen.button().click();
+  await screen.submit(/^Run hungry\.ipynb/, 'hungry', { Memory: '400Mi' });
+  await screen.show('hungry');
+  const job = screen.job('hungry');
+  await expect(job.getByRole('status', { name: 'State' })).toContainText('Failed');
+  await expect(job.getByText(/of memory; its limit is 400 MiB/).first()).toBeVisible();
+  const attempts = await screen.part(job, /^Attempts/);
+  await expect(attempts.getByRole('listitem')).toHaveCount(1);
+  await expect(attempts.getByRole('listitem')).toContainText('of memory');
+  await expect(attempts.getByRole('row', { name: /Failed/ })).toContainText('of memory');
+});
+
+test('a job’s files are looked at and downloaded, and it is run again', async ({ page, lab }) => {
+  const screen = new Screen(page);
+  const id = lab.command('submit', 'train.ipynb', '--name', 'kept', '--epochs', '2').trim();
+  await screen.open(lab, 'train.ipynb');
+  await screen.showPanel();
+  await screen.jobs.filter({ hasText: /^kept/ }).click();
+  const job = screen.job('kept');
+  await expect(job.getByRole('status', { name: 'State' })).toContainText('Succeeded');
+
+  const details = await screen.part(job, 'Details');
+  await expect(details.getByText('Job directory')).toBeVisible();
+  await expect(details.getByText('--epochs=2')).toBeVisible(); // in start.sh
+  const files = await screen.part(job, 'Files');
+  await expect(files.getByRole('row', { name: /output\.ipynb/ })).toContainText('executed');
+  const one = page.waitForEvent('download');
+  await files.getByRole('link', { name: 'Download start.sh' }).click();
+  expect((await one).suggestedFilename()).toBe('start.sh');
+  await files.getByRole('button', { name: 'attempts' }).click();
+  await files.getByRole('button', { name: '1', exact: true }).click();
+  await files.getByRole('button', { name: 'log.txt' }).click();
+  await expect(page.getByRole('tab', { name: 'log.txt' })).toBeVisible();
+  await page.getByRole('tab', { name: 'kept' }).click();
+
+  const all = page.waitForEvent('download');
+  await job.getByRole('button', { name: 'Download', exact: true }).click();
+  const download = await all;
+  expect(download.suggestedFilename()).toBe(`${id}.zip`);
+  const bytes = fs.readFileSync(await download.path());
+  expect(bytes.subarray(0, 2).toString()).toBe('PK');
+  expect(bytes.includes(`${id}/attempts/1/log.txt`)).toBe(true);
+
+  await job.getByRole('button', { name: 'Run again' }).click();
+  await expect(screen.jobs.filter({ hasText: /^kept/ })).toHaveCount(2);
+  await expect(screen.jobs.filter({ hasText: /^kept/ }).first()).toContainText('Succeeded');
+});
+
 test('what would stop it is said before, and leads to its cell', async ({ page, lab }) => {
   const screen = new Screen(page);
   await screen.open(lab, 'asks.ipynb');
@@ -239,32 +305,6 @@ test('what would stop it is said before, and leads to its cell', async ({ page, 
   await page.keyboard.type('answer = 3');
   await page.keyboard.press('Control+s');
   await expect(form.getByRole('button', { name: 'Run unattended' })).toBeEnabled();
-});
-
-test('by keyboard alone', async ({ page, lab }) => {
-  const screen = new Screen(page);
-  await screen.open(lab, 'train.ipynb');
-  await page.getByRole('heading', { name: 'A training run' }).click();
-  await page.keyboard.press('Control+Alt+u');
-  const form = screen.form(FORM);
-  const epochs = form.getByRole('textbox', { name: 'epochs' });
-  await expect(epochs).toBeFocused();
-  await page.keyboard.press('Control+a');
-  await page.keyboard.type('2');
-  await page.keyboard.press('Tab');
-  await expect(form.getByRole('textbox', { name: 'pause' })).toBeFocused();
-  await page.keyboard.press('Control+Enter');
-  await expect(form).toBeHidden();
-
-  await screen.showPanel();
-  await screen.panel.getByRole('listbox', { name: 'Jobs' }).focus();
-  await page.keyboard.press('Home');
-  await page.keyboard.press('Enter');
-  const job = screen.job('train');
-  await expect(job.getByRole('status', { name: 'State' })).toContainText('Succeeded');
-  await job.getByRole('tab', { name: 'Log' }).focus();
-  await page.keyboard.press('ArrowRight');
-  await expect(job.getByRole('tab', { name: 'Notebook' })).toBeFocused();
 });
 
 test('the list is filtered, also for jobs from a terminal', async ({ page, lab }) => {
