@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from jupyter_server.extension.config import ExtensionConfigManager
 
 from jupyter_unattended import __version__
 
@@ -59,6 +61,25 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         f"jupyter_unattended-{__version__}.data",
     }
     assert not [name for name in names if "__pycache__" in name or ".unattended" in name]
+
+
+def test_installing_it_enables_both_sides_and_needs_no_node(wheel: Path, tmp_path: Path) -> None:
+    data = f"jupyter_unattended-{__version__}.data/data"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    # The server's side, as Jupyter Server reads its configuration.
+    manager = ExtensionConfigManager(
+        read_config_path=[str(tmp_path / data / "etc" / "jupyter")],
+        write_config_dir=str(tmp_path / "own"),
+    )
+    assert manager.get_jpserver_extensions() == {"jupyter_unattended": True}
+    # JupyterLab's: it is built already, and JupyterLab knows whom to ask for its removal.
+    lab = tmp_path / data / "share" / "jupyter" / "labextensions" / "jupyter-unattended"
+    package = json.loads((lab / "package.json").read_text())
+    assert package["version"] == __version__
+    assert (lab / package["jupyterlab"]["_build"]["load"]).is_file()
+    assert json.loads((lab / "install.json").read_text())["packageName"] == "jupyter-unattended"
+    assert (lab / "schemas" / "jupyter-unattended" / "plugin.json").is_file()
 
 
 def test_sources_in_the_wheel_are_those_here(wheel: Path) -> None:
