@@ -98,8 +98,9 @@ def to_specs(notebook: Path, data: Mapping[str, Any]) -> tuple[list[JobSpec], di
     fields, secrets = to_fields(data)
     over = _axes(data.get("sweep"))
     swept = {axis.name.replace("-", "_") for axis in over}
-    parameters = fields.get("parameters") or {}
-    fields["parameters"] = {name: v for name, v in parameters.items() if name not in swept}
+    parameters = fields.get("parameters")
+    if isinstance(parameters, Mapping):  # else the spec says what is wrong with it
+        fields["parameters"] = {name: v for name, v in parameters.items() if name not in swept}
     return axes.expand(JobSpec.checked(**{**fields, "notebook": notebook}), over), secrets
 
 

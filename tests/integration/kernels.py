@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,14 @@ class ServedKernel(Kernel):
         self.client = BlockingKernelClient(connection_file=str(connection_file))
         self.client.load_connection_file()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=30)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.client.wait_for_ready(timeout=30)
+                return
+            except RuntimeError:  # it takes a kernel without a heartbeat yet for a dead one
+                if time.monotonic() > deadline:
+                    raise
 
     def close(self) -> None:
         """Leave it."""

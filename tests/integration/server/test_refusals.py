@@ -31,7 +31,7 @@ ODD = [
 FIELDS = [
     *("name", "backend", "cpus", "memory", "gpus", "time_limit", "grace_period", "priority"),
     *("max_restarts", "kernel", "image", "workspace", "snapshot", "checkpoint_interval"),
-    *("arguments", "parameters", "env", "options", "requirements"),
+    *("arguments", "parameters", "env", "options", "requirements", "sweep"),
 ]
 PATHS = [
     "",
@@ -80,6 +80,11 @@ async def test_values_of_every_kind(refused: Any, notebook: Any) -> None:
     odd += [("parameters", {"n": value}) for value in ODD]
     odd += [("env", [{"name": value, "value": "1"}]) for value in ODD]
     odd += [("env", [{"name": "A", "value": value}]) for value in ODD]
+
+    odd += [
+        ("sweep", text)
+        for text in ("n", "n=", "=1", "n=1..x", "n=2..1", "n=[", "env A", "n=1\nn=2")
+    ]
 
     async def preview(field: str, value: object) -> None:
         await refused("POST", "preview", {"notebook": path, "data": {field: value}})
