@@ -102,7 +102,7 @@ def test_one_task_of_an_array_can_be_paused_and_cancelled(
     wait_for(lambda: states()[0] is State.RUNNING, 40, "it runs again", 0.3)
     backend.cancel(jobs[0])
     wait_for(lambda: states()[0] is State.CANCELLED, 40, "it is cancelled", 0.3)
-    wait_for(lambda: not cluster.queue(), 20, "the queue is empty")
+    wait_for(lambda: not cluster.queue(), 60, "the queue is empty")
 
 
 @pytest.mark.timeout(300)

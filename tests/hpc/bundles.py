@@ -69,7 +69,7 @@ class Run:
             self.seen.append(observation)
         return observation
 
-    def wait(self, *states: State, timeout: float = 40) -> Observation:
+    def wait(self, *states: State, timeout: float = 120) -> Observation:
         """Wait until the job is in one of `states` (default: a final one)."""
         deadline = time.monotonic() + timeout
         while True:
@@ -80,7 +80,7 @@ class Run:
             assert time.monotonic() < deadline, f"still {self.seen}\n{self.scheduler_log()}"
             time.sleep(0.2)
 
-    def wait_for_reason(self, text: str, timeout: float = 20) -> str:
+    def wait_for_reason(self, text: str, timeout: float = 60) -> str:
         """Wait until `text` is in the reason, and return that."""
         deadline = time.monotonic() + timeout
         while text not in (reason := self.now().reason):
@@ -88,7 +88,7 @@ class Run:
             time.sleep(0.2)
         return reason
 
-    def wait_for_text(self, text: str, timeout: float = 30) -> None:
+    def wait_for_text(self, text: str, timeout: float = 60) -> None:
         """Wait until `text` is in the newest attempt's log."""
         deadline = time.monotonic() + timeout
         while text not in self.log():

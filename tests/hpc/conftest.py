@@ -36,6 +36,13 @@ from .daemons import scratch  # noqa: E402
 from .shell import Shell  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests more time: that of the first and last one of a worker includes the daemons'."""
+    for item in items:
+        if "hpc" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture
 def workspace() -> Iterator[Path]:
     """Return an empty workspace that an ordinary user may enter and write."""

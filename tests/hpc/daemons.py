@@ -142,9 +142,10 @@ class Person:
         copied = root / "python"
         lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
         (copied / "bin").mkdir(parents=True)
-        (copied / "lib").mkdir()
-        for part in ("bin/python3", lib):
-            _link(Path(os.path.realpath(base / part)), copied / part)
+        (copied / lib).mkdir(parents=True)
+        _link([Path(os.path.realpath(base / "bin/python3"))], copied / "bin/python3")
+        # What was installed beside it is not needed, and may be a hundred times as much.
+        _link([one for one in (base / lib).iterdir() if one.name not in _LEFT_OUT], copied / lib)
         environment = root / "venv"
         subprocess.run(
             [copied / "bin/python3", "-m", "venv", "--without-pip", environment], check=True
@@ -187,12 +188,14 @@ class Person:
         )
 
 
-def _link(source: Path, target: Path) -> None:
+_LEFT_OUT = ("site-packages", "test", "idlelib", "ensurepip", "__pycache__")
+
+
+def _link(sources: list[Path], target: Path) -> None:
     try:
-        subprocess.run(["cp", "-rlL", source, target], check=True, capture_output=True)
+        subprocess.run(["cp", "-rlL", *sources, target], check=True, capture_output=True)
     except subprocess.CalledProcessError:  # another file system
-        subprocess.run(["rm", "-rf", target], check=True)
-        subprocess.run(["cp", "-rL", source, target], check=True)
+        subprocess.run(["cp", "-rL", "--remove-destination", *sources, target], check=True)
 
 
 def scratch(prefix: str) -> Path:

@@ -73,4 +73,4 @@ def test_the_digits_as_a_chain_have_the_numbers_of_an_uninterrupted_run(
     assert losses(directories["chain"]) == losses(directories["whole"])
     owner = (directories["chain"] / "output.ipynb").owner()
     assert owner == shell.person.name
-    wait_for(lambda: not cluster.queue(), 20, "nothing is left")
+    wait_for(lambda: not cluster.queue(), 60, "nothing is left")

@@ -71,14 +71,14 @@ def test_cancelling_a_running_job_keeps_the_grace_period(submit: Submit, cluster
     assert ended.state is State.CANCELLED
     assert "saved" in run.log()
     assert run.attempts == 1
-    wait_for(lambda: not cluster.queue(), 20, "nothing is left in the queue")
+    wait_for(lambda: not cluster.queue(), 60, "nothing is left in the queue")
 
 
 def test_a_cancelled_job_that_ignores_signals_is_killed(submit: Submit) -> None:
     run = submit("trap '' TERM; echo up; while :; do sleep 1; done", grace_period=1)
     run.wait_for_text("up")
     run.backend.cancel(run.ref)
-    assert run.wait(timeout=30).state is State.CANCELLED
+    assert run.wait().state is State.CANCELLED
 
 
 def test_cancelling_a_queued_job(submit: Submit) -> None:
@@ -119,11 +119,13 @@ def test_pausing_a_queued_job_holds_it(submit: Submit, cluster: Cluster) -> None
     assert run.wait().state is State.SUCCEEDED
 
 
-def test_suspended_and_continued(submit: Submit, cluster: Cluster) -> None:
-    run = submit("echo up; sleep 6; echo end")
+def test_suspended_and_continued(submit: Submit, cluster: Cluster, workspace: Path) -> None:
+    run = submit("echo up; until [[ -e go ]]; do sleep 0.2; done")
     run.wait_for_text("up")
     cluster.suspend(run.ref.handle)
     assert run.wait(State.PAUSED).reason == f"suspended by {run.backend.scheduler}"
+    (workspace / "go").touch()
+    assert run.now().state is State.PAUSED
     cluster.unsuspend(run.ref.handle)
     assert run.wait().state is State.SUCCEEDED
 

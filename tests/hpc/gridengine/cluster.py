@@ -42,7 +42,8 @@ CONFIGURATION = {
     "min_gid": "0",
     "shell_start_mode": "unix_behavior",
     "mailer": "/bin/true",
-    "load_report_time": "00:00:05",
+    # A job that is queued again waits until its node has reported that it cleaned up.
+    "load_report_time": "00:00:01",
     "max_aj_instances": "2000",
     "enforce_user": "auto",
     "reporting_params": "accounting=true reporting=false flush_time=00:00:01 "
@@ -373,7 +374,7 @@ class GridEngineCluster:
             with contextlib.suppress(TimeoutError, subprocess.TimeoutExpired):
                 self.clear()
         self._kill("sge_execd", signal.SIGTERM)
-        self._kill("sge_qmaster", signal.SIGTERM)
+        self.kill_qmaster()  # told politely, it takes ten seconds to end, and all is deleted anyway
         self.person.remove()
         shutil.rmtree(self.root, ignore_errors=True)
 

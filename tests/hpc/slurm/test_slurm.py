@@ -57,13 +57,13 @@ def test_gpus_are_given(submit: Submit) -> None:
 
 
 def test_preempted_by_a_higher_partition_and_requeued(submit: Submit) -> None:
-    low = submit(COUNTING, arguments=["8"], cpus=SlurmCluster.slots, options={"queue": "low"})
+    low = submit(COUNTING, arguments=["12"], cpus=SlurmCluster.slots, options={"queue": "low"})
     low.wait_for_text("attempt 1")
     high = submit("sleep 3", cpus=SlurmCluster.slots, options={"queue": "high"})
     assert "preempted" in low.wait_for_reason("preempted")
     assert low.wait(State.PREEMPTED).attempt == 1
     assert high.wait().state is State.SUCCEEDED
-    assert low.wait(timeout=60).state is State.SUCCEEDED
+    assert low.wait().state is State.SUCCEEDED
     assert low.attempts == 2
 
 
@@ -72,7 +72,7 @@ def test_the_time_limit_of_slurm_itself(submit: Submit, cluster: SlurmCluster) -
     run.wait_for_text("up")
     cluster.client("scontrol", "update", f"JobId={run.ref.handle}", "TimeLimit=1")
     os.kill(cluster.script_pid(run.ref.handle), signal.SIGSTOP)
-    ended = run.wait(timeout=110)
+    ended = run.wait()
     assert ended.state is State.FAILED
     assert "time limit" in ended.reason
 
@@ -85,7 +85,7 @@ def test_a_node_that_fails_has_its_job_queued_again(submit: Submit, cluster: Slu
         assert run.wait_for_reason("its node failed")
     finally:
         cluster.client("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
-    assert run.wait(timeout=60).state is State.SUCCEEDED
+    assert run.wait().state is State.SUCCEEDED
     assert run.attempts == 2
 
 
