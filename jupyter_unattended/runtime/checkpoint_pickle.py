@@ -138,7 +138,7 @@ class Captured:
         self._pickler = pickler(file, self._copy)
         self._pickler.dump(obj)
         self.foreign = self._pickler.foreign
-        self.data = file.getbuffer()
+        self.data = file.getvalue()
 
     def _copy(self, view: memoryview) -> int:
         self.buffers.append(bytes(view))

@@ -37,6 +37,7 @@ def reducers() -> dict[type, Callable[[NamespacePickler, Any], Any]]:
         classmethod: _reduce_wrapper,
         staticmethod: _reduce_wrapper,
         property: _reduce_property,
+        _Executed: _reduce_executed,
     }
 
 
@@ -80,12 +81,31 @@ def _globals_of(pickler: NamespacePickler, function: Any) -> Any:
     module = sys.modules.get(names.get("__name__", ""))
     if module is not None and vars(module) is names:
         return module.__name__
-    # Of exec() and the like. Without its builtins, unless they are its own.
+    return without_builtins(pickler, names)
+
+
+class _Executed:
+    """A dictionary that code was executed in."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+
+def without_builtins(pickler: NamespacePickler, names: dict[str, Any]) -> Any:
+    """Return what a dictionary that exec() and the like ran code in is saved as.
+
+    They put Python's builtins into it, which are everybody's, and in which extension modules keep
+    things that cannot be saved.
+    """
     own = names.get("__builtins__")
     if own is builtins or own is vars(builtins):
-        plain = {key: value for key, value in names.items() if key != "__builtins__"}
-        return pickler.shared.setdefault(("globals", id(names)), plain)
+        return pickler.shared.setdefault(("executed", id(names)), _Executed(names))
     return names
+
+
+def _reduce_executed(_pickler: NamespacePickler, executed: _Executed) -> Any:
+    items = ((key, value) for key, value in executed.names.items() if key != "__builtins__")
+    return dict, (), None, None, items
 
 
 def make_function(

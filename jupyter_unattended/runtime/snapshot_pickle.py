@@ -134,9 +134,13 @@ def arrange(pickler: NamespacePickler, parts: Mapping[str, Any]) -> tuple[Any, .
             yield Contents(pickler.skeletons[done])
             done += 1
 
-    names = parts.get("names", {})
+    names = {
+        name: snapshot_functions.without_builtins(pickler, value) if type(value) is dict else value
+        for name, value in parts.get("names", {}).items()
+    }
     first = {name: value for name, value in names.items() if isinstance(value, _FIRST)}
-    return classes, _EndOfSkeletons(), _Later(contents), _Names(first), dict(parts)
+    together = {**parts, "names": names} if "names" in parts else dict(parts)
+    return classes, _EndOfSkeletons(), _Later(contents), _Names(first), together
 
 
 def find_standing(module: str, name: str) -> Any:

@@ -362,7 +362,16 @@ CASES: dict[str, tuple[str, str]] = {
     "streams": ("import sys\nout, err = sys.stdout, sys.stderr", "assert out is sys.stdout"),
     "executed with other globals": (
         "g = {'k': 1}\nexec('def f(): return k', g)\nf = g['f']",
-        "g['k'] = 5; assert f() == 5 or f.__globals__['k'] == 1",
+        "g['k'] = 5; assert f() == 5 and f.__globals__ is g\nexec('assert len([k]) == 1', g)",
+    ),
+    "executed where something unsaveable is among the builtins": (
+        """
+        import builtins
+        builtins.of_an_extension = (x for x in ())
+        g = {}
+        exec('a = [1]', g)
+        """,
+        "assert g['a'] == [1]\ndel builtins.of_an_extension",
     ),
 }
 
