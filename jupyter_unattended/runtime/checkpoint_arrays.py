@@ -24,7 +24,7 @@ def reducers() -> dict[type, Callable[[BufferPickler, Any], Any]]:
 def _reduce_array(pickler: BufferPickler, array: Any) -> Any:
     import numpy as np
 
-    base = array.base
+    base = _owner(array)
     if base is not None and not array.flags.owndata:
         if (
             type(base) is np.ndarray
@@ -41,6 +41,14 @@ def _reduce_array(pickler: BufferPickler, array: Any) -> Any:
     if array.dtype.hasobject or array.dtype.kind == "T":
         return NotImplemented  # NumPy's own way: a list of the objects
     return _reduce_owner(pickler, array)
+
+
+def _owner(array: Any) -> Any:
+    """Return what the memory of `array` belongs to, also where NumPy put an object in between."""
+    base = array.base
+    while type(base).__name__ == "DummyArray" and hasattr(base, "base"):
+        base = base.base  # of broadcast_to, sliding_window_view and the like
+    return base
 
 
 def _reduce_owner(pickler: BufferPickler, array: Any) -> Any:

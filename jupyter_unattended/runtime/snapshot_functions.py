@@ -29,6 +29,7 @@ def reducers() -> dict[type, Callable[[NamespacePickler, Any], Any]]:
     """Return the reducers for functions and what belongs to them."""
     return {
         types.FunctionType: _reduce_function,
+        types.MethodType: _reduce_method,
         types.CellType: _reduce_cell,
         types.CodeType: _reduce_code,
         types.ModuleType: _reduce_module,
@@ -71,6 +72,11 @@ def _reduce_function(pickler: NamespacePickler, function: Any) -> Any:
     if getattr(function, "__type_params__", ()):
         state["__type_params__"] = function.__type_params__
     return make_function, arguments, state, None, None, set_function
+
+
+def _reduce_method(_pickler: NamespacePickler, method: types.MethodType) -> Any:
+    # Not by its name, as pickle does: a class that is still empty has none of its names.
+    return types.MethodType, (method.__func__, method.__self__)
 
 
 def _globals_of(pickler: NamespacePickler, function: Any) -> Any:

@@ -10,6 +10,7 @@ import _thread
 import io
 import os
 import re
+import struct
 import subprocess
 import sys
 import threading
@@ -72,6 +73,7 @@ def reducers() -> dict[type, Callable[[NamespacePickler, Any], Any]]:
         type({}.values()): _reduce_view("values"),
         type({}.items()): _reduce_view("items"),
         threading.Thread: _reduce_thread,
+        struct.Struct: _reduce_struct,
     }
     # Else the queue inside of them would be named, which nobody knows of.
     for module, name in _POOLS.items():
@@ -198,6 +200,29 @@ def _reduce_view(name: str) -> Callable[[NamespacePickler, Any], Any]:
 def make_view(mapping: Any, name: str) -> Any:
     """Make a view of a dict."""
     return getattr(mapping, name)()
+
+
+def reduce_exception(error: BaseException) -> Any:
+    """Reduce an exception whose class has an ``__init__`` of its own.
+
+    Pickle would call it with ``args``, which need not be what it takes. NotImplemented for others.
+    """
+    kind = type(error)
+    own = isinstance(kind.__init__, types.FunctionType)
+    if not own or kind.__reduce__ is not BaseException.__reduce__:
+        return NotImplemented
+    return make_exception, (kind, error.args), vars(error) or None
+
+
+def make_exception(kind: type[BaseException], arguments: tuple[Any, ...]) -> BaseException:
+    """Make an exception without calling its ``__init__``."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    return error
+
+
+def _reduce_struct(_pickler: NamespacePickler, layout: struct.Struct) -> Any:
+    return struct.Struct, (layout.format,)
 
 
 def _refuse(_pickler: NamespacePickler, obj: object) -> Any:

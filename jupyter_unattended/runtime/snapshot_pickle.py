@@ -161,6 +161,8 @@ def standard_stream(name: str) -> Any:
 
 
 def _special(obj: Any) -> Any:
+    if isinstance(obj, BaseException):
+        return snapshot_leftovers.reduce_exception(obj)
     if obj is sys.stdout:
         return standard_stream, ("stdout",)
     if obj is sys.stderr:

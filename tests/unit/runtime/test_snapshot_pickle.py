@@ -303,6 +303,61 @@ CASES: dict[str, tuple[str, str]] = {
         "import numpy as np\na = np.arange(10); v = a[2:5]; w = v[::2]; o = np.array([1, 'x'], object)",
         "assert v.base is a and w.base is a; w[0] = 99; assert a[2] == 99 == v[0]; a[2] = 2",
     ),
+    "views that NumPy made with an object in between": (
+        """
+        import numpy as np
+        a = np.arange(12.0)
+        rows = np.broadcast_to(a, (5, 12)); windows = np.lib.stride_tricks.sliding_window_view(a, 3)
+        """,
+        "a[0] = 99; assert rows[4, 0] == 99 == windows[0, 0]; a[0] = 0\n"
+        "assert rows.strides[0] == 0 and not rows.flags.writeable and windows.shape == (10, 3)",
+    ),
+    "exceptions with arguments of their own": (
+        """
+        class Bad(ValueError):
+            def __init__(self, name, value):
+                super().__init__(f"{name} is {value}")
+                self.value = value
+        class Plain(OSError): pass
+        try: raise Bad("x", 3)
+        except Bad as error: bad = error
+        plain = Plain(2, "gone")
+        """,
+        "assert str(bad) == 'x is 3' and bad.value == 3 and type(bad) is Bad\n"
+        "assert plain.errno == 2 and type(plain) is Plain and str(Bad('y', 4)) == 'y is 4'",
+    ),
+    "models of pydantic": (
+        """
+        import pydantic
+        class Inner(pydantic.BaseModel):
+            x: int
+        class Outer(pydantic.BaseModel):
+            inner: Inner
+            names: list[str] = []
+            @pydantic.field_validator("inner")
+            @classmethod
+            def check(cls, inner):
+                assert inner.x < 9, "too large"
+                return inner
+        made = Outer(inner={"x": 1}, names=["a"])
+        """,
+        "assert made == Outer(inner=Inner(x=1), names=['a']) and isinstance(made.inner, Inner)\n"
+        "try: Outer(inner={'x': 10})\nexcept pydantic.ValidationError: pass\n"
+        "else: raise AssertionError",
+    ),
+    "bound methods": (
+        """
+        import struct
+        class A:
+            made = []
+            @classmethod
+            def make(cls): cls.made.append(1); return len(cls.made)
+            def get(self): return self
+        a = A(); get, make = a.get, A.make; layout = struct.Struct("<i")
+        """,
+        "assert get() is a and make.__self__ is A and layout.size == 4\n"
+        "before = len(A.made); assert make() == before + 1",
+    ),
     "loading that needs the namespace": (
         """
         import math
