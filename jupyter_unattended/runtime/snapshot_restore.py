@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint_random, checkpoint_tensors, snapshot_compatible, snapshot_process
+from . import (
+    checkpoint_random,
+    checkpoint_tensors,
+    snapshot_compatible,
+    snapshot_modules,
+    snapshot_process,
+)
 from .checkpoint_manifest import CheckpointError, Manifest
 from .checkpoint_state import load
 from .checkpoint_store import CheckpointStore
@@ -162,8 +168,7 @@ def load_parts(
     """Unpickle a snapshot and put the state of the user's own modules back."""
     make = functools.partial(NamespaceUnpickler, namespace=namespace)
     parts: dict[str, Any] = load(store, manifest, manifest.meta, make)[-1]
-    for name, variables in parts["modules"].items():
-        vars(find_module(name)).update(variables)
+    snapshot_modules.restore(parts["modules"])
     return parts
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import snapshot_activity, snapshot_analysis, snapshot_compatible
+from . import snapshot_activity, snapshot_analysis, snapshot_compatible, snapshot_modules
 from .checkpoint_manifest import Manifest
 from .checkpoint_pickle import BufferPickler
 from .checkpoint_publication import Publication
@@ -18,8 +16,7 @@ from .checkpoint_store import CheckpointStore
 from .parameters import source_of
 from .skipping import is_skipped
 from .snapshot_baseline import Baseline
-from .snapshot_functions import importable
-from .snapshot_pickle import NamespacePickler, Probe, arrange, is_workspace_module
+from .snapshot_pickle import NamespacePickler, Probe, arrange
 from .snapshot_process import state_of
 
 #: Tag of cells that may be run again when a snapshot is restored.
@@ -98,7 +95,7 @@ class Saver:
         if refusal is not None:
             return refusal
         process = state_of(self._baseline, self._run.shell)
-        contents = Contents(self._names(), _workspace_state(), process)
+        contents = Contents(self._names(), snapshot_modules.state(), process)
         for _ in range(2):
             verdict = self._without_unsaveable(contents, covers)
             if verdict is not None:
@@ -301,25 +298,6 @@ class _Arranging(NamespacePickler):
 
     def dump(self, obj: Any) -> None:
         super().dump(arrange(self, obj))
-
-
-def _workspace_state() -> dict[str, dict[str, Any]]:
-    """Return the variables of the user's own modules, which functions in them work on."""
-    found: dict[str, dict[str, Any]] = {}
-    for module in list(sys.modules.values()):
-        if not isinstance(module, types.ModuleType) or module.__name__ == "__main__":
-            continue
-        if is_workspace_module(module):
-            variables = {
-                name: value
-                for name, value in vars(module).items()
-                if not name.startswith("__")
-                and not isinstance(value, types.ModuleType)
-                and not importable(value)
-            }
-            if variables:
-                found[module.__name__] = variables
-    return found
 
 
 def _tags(cell: Mapping[str, Any]) -> Sequence[str]:

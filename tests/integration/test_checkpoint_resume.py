@@ -199,18 +199,20 @@ def test_state_of_the_users_own_modules(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text(f"open('order', 'a').write('{name} ')\n")
     (tmp_path / "store.py").write_text(
         "import threading\nitems = []\nlock = threading.Lock()\nlimit = 1\n"
-        "def add(x):\n    with lock:\n        items.append(x)\n    return len(items), limit\n"
+        "class Kept:\n    all = {}\n    def __init__(self, key): Kept.all[key] = self\n"
+        "def add(x):\n    with lock:\n        items.append(x)\n"
+        "    add.calls += 1\n    return len(items), limit, add.calls\nadd.calls = 0\n"
     )
     cells = [
         "import os, store, zeta, alpha\nfrom store import items\n"
-        "store.limit = 5; print(store.add('a'))",
+        "store.limit = 5; print(store.add('a')); kept = store.Kept('k')",
         ONCE + STOP,
-        "print(store.add('b'), items, items is store.items)",
+        "print(store.add('b'), items, items is store.items, store.Kept.all['k'] is kept)",
     ]
     job = spec(Job(tmp_path, *cells), checkpoint_interval=0)
     assert job.run() == 75
     assert job.run() == 0, job.log(2)
-    assert job.text(2) == "(2, 5) ['a', 'b'] True\n"
+    assert job.text(2) == "(2, 5, 2) ['a', 'b'] True True\n"
     # In both attempts, and by the process that tries whether the snapshot can be loaded.
     assert set((tmp_path / "order").read_text().split("zeta alpha ")) == {""}
 
