@@ -80,8 +80,21 @@ begin_attempt() {
     exec >>"$log" 2>&1
   fi
   exec </dev/null
+  leave_if_done
   limit_restarts
   limit_time
+}
+
+# A scheduler may kill us when the notebook has reached its end and we have not told yet. It starts us
+# again then; a person who starts us again has a reason.
+leave_if_done() {
+  local verdict=
+  [[ -n ${UNATTENDED_MAX_RESTARTS:-}${UNATTENDED_LINK:-} ]] && ((attempt > 1)) || return 0
+  read -r verdict _ 2>/dev/null <"$job_directory/attempts/$((attempt - 1))/exit" || :
+  if [[ $verdict == 0 ]]; then
+    say "attempt $((attempt - 1)) reached the end of the notebook; there is nothing left to do"
+    exit 0
+  fi
 }
 
 # Where the scheduler does not count restarts itself. Attempts that a person paused do not count.

@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.integration.jobdir import Job
 
 SLEEP = "import time\ntime.sleep(60)"
@@ -88,6 +90,21 @@ def test_restarts_are_counted_but_for_those_that_a_person_asked_for(tmp_path: Pa
     for number in (2, 4):
         (job.attempt(number) / "paused").touch()
     assert job.run(env={"UNATTENDED_MAX_RESTARTS": "2"}) == 0
+
+
+@pytest.mark.parametrize("told", ["UNATTENDED_MAX_RESTARTS", "UNATTENDED_LINK"])
+def test_who_was_killed_after_the_end_has_nothing_left_to_do(tmp_path: Path, told: str) -> None:
+    job = Job(tmp_path, "print('begun')")
+    assert job.run(env={told: "1"}) == 0
+    # As if start.sh had been killed before it could tell: the runtime has left its word.
+    record = job.attempt(1) / "attempt.json"
+    record.write_text(json.dumps({"attempt": 1, "pid": 1}))
+    assert job.run(env={told: "1"}) == 0
+    assert "attempt 1 reached the end of the notebook" in job.log(2)
+    assert [event["attempt"] for event in job.events("cell_started")] == [1]
+    assert job.text(0) == "begun\n"
+    assert job.run() == 0  # a person has a reason
+    assert [event["attempt"] for event in job.events("cell_started")] == [1, 3]
 
 
 def test_no_progress_over_three_attempts_is_the_end(tmp_path: Path) -> None:

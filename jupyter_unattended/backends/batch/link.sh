@@ -173,6 +173,7 @@ run_link() {
   # SIGUSR1 and SIGUSR2 are for this script, but some schedulers send them to everything it started.
   (
     trap '' USR1 USR2
+    export UNATTENDED_LINK=$number
     exec "$@" >/dev/null 9>&-
   ) &
   child=$!
