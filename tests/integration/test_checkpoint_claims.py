@@ -14,9 +14,11 @@ from .kills import ONCE, STOP, kill_in_each_cell, shown, spec
 LOST = [
     "import atexit, json, logging, os, matplotlib; matplotlib.use('agg')\n"
     "import matplotlib.pyplot as plt, ipywidgets\n"
+    "handle = display('first', display_id='shown')\n"
     "json.mark = 1; figure = plt.figure(); bar = {'of': ipywidgets.IntProgress(3)}\n"
     "@atexit.register\ndef leave():\n    open('left', 'a').write(os.environ['UNATTENDED_ATTEMPT'])",
     "open('written', 'a').write('x')\n" + ONCE + STOP,
+    "handle.update('second')\n"
     "print(hasattr(json, 'mark'), plt.get_fignums(), open('written').read())",
 ]
 
@@ -27,6 +29,7 @@ def test_what_the_guide_says_is_lost(tmp_path: Path) -> None:
     assert job.run() == 0, job.log(2)
     assert len(job.events("resumed")) == 1, job.log(2)
     assert job.text(2) == "False [] xx\n"
+    assert job.outputs(0)[0]["data"]["text/plain"] == ["'first'"]
     assert "2" not in (tmp_path / "left").read_text()
 
 
