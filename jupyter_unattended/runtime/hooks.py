@@ -7,7 +7,7 @@ a cell's code is running. The order of calls is::
       before_cell(shell, index)          for each code cell that will be executed
       after_cell(shell, index, seconds)  when that cell has finished without an error
     on_stop(shell, during_cell)          when the job was asked to stop, see there
-    after_run(shell, outcome)            once at the end: "done", "failed" or "stopped"
+    after_run(shell, outcome)            once everything is saved: "done", "failed" or "stopped"
 
 `load` finds the object: module ``jupyter_unattended.runtime.checkpoint_hooks`` offers
 ``make(run) -> Hooks | None``. Where that module is missing, or returns None, nothing is hooked.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import functools
 import gc
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import api, hooks, lost_work
@@ -94,6 +95,7 @@ class Runtime:
         self._signals_told = 0
         self._ending = threading.Lock()
         self._result: Result | None = None
+        self._after_run: Callable[[hooks.Outcome], None] = lambda _outcome: None
 
     def event(self, event: str, /, **fields: Any) -> None:
         """Append to the journal."""
@@ -115,7 +117,10 @@ class Runtime:
             result = Result("failed", _INTERNAL, reason)
         with self._ending:
             self._result = result
-            return self._finish(result)
+            exit_code = self._finish(result)
+        # Only now: who is killed before the end is told must find what it can go on from.
+        self._after_run(result.outcome if exit_code == result.exit_code else "failed")
+        return exit_code
 
     def _run(self) -> Result:
         context = self._context
@@ -181,9 +186,8 @@ class Runtime:
         )
         gc.freeze()
         gc.enable()
-        result = cells.run(first)
-        hooked.after_run(shell, result.outcome)
-        return result
+        self._after_run = functools.partial(hooked.after_run, shell)
+        return cells.run(first)
 
     def _note(self, text: str) -> None:
         self._log.note(f"[unattended] {text}\n")
