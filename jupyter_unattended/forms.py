@@ -4,8 +4,9 @@ The schema is `JobSpec`'s own, joined with the notebook's typed parameters and w
 every backend. JupyterLab and the ipywidgets form draw what is in it and know no field by name.
 
 Keywords of our own, all of which a reader may ignore: ``x-groups`` (the form's sections, in order),
-``x-group`` (a field's section), ``x-widget`` (``lines``, ``json``, ``environment``, ``backend``),
-``x-disabled`` (why a field or a choice cannot be used here), ``x-placeholder``.
+``x-group`` (a field's section), ``x-widget`` (``lines``, ``json``, ``environment``, ``backend``,
+``image``), ``x-disabled`` (why a field or a choice cannot be used here), ``x-placeholder``,
+``x-cannot-make`` (why no image can be made here).
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class BackendChoice:
     disabled: Mapping[str, str]
     #: JSON Schema of the backend's own options.
     options: Mapping[str, Any]
+    #: Field -> keywords of its schema that hold for this backend alone.
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, backend: Backend, availability: Availability, policy: Policy) -> BackendChoice:
@@ -91,6 +94,7 @@ class BackendChoice:
             reason=availability.reason,
             disabled=_disabled(backend.capabilities()),
             options=options,
+            fields=_fields(backend),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +106,14 @@ class BackendChoice:
             "reason": self.reason,
             "disabled": dict(self.disabled),
             "options": dict(self.options),
+            "fields": {name: dict(keywords) for name, keywords in self.fields.items()},
         }
+
+
+def _fields(backend: Backend) -> Mapping[str, Mapping[str, Any]]:
+    from .backends.base import Describes
+
+    return backend.described() if isinstance(backend, Describes) else {}
 
 
 def _options(backend: Backend) -> dict[str, Any]:
@@ -216,6 +227,19 @@ def build(
             **data["parameters"],
         }
     return Form(schema, {k: v for k, v in data.items() if k in properties}, list(backends))
+
+
+def for_backend(schema: Mapping[str, Any], choice: BackendChoice | None) -> dict[str, Any]:
+    """Return a form's schema with what one of its backends knows of the fields.
+
+    JupyterLab does the same by itself, because there the backend changes without a request.
+    """
+    fields = choice.fields if choice is not None else {}
+    properties = {
+        name: {**property_, **fields.get(name, {})}
+        for name, property_ in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 # -- the parts of the schema -----------------------------------------------------------------------

@@ -225,6 +225,18 @@ class Narrows(Protocol):
 
 
 @runtime_checkable
+class Describes(Protocol):
+    """A backend that knows more of some of `JobSpec`'s fields than holds everywhere."""
+
+    def described(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return keywords of a form's JSON Schema by field, such as ``x-placeholder``.
+
+        From what `availability` found; makes no request.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsLog(Protocol):
     """A backend whose scheduler keeps what jobs wrote, for where their workspace is out of sight.
 

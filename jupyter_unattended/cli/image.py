@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, cast
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..jobs.states import State
 from ..request import Request
-from ..spec import JobSpec
 from . import text
 from .common import service
-from .submit import WORDS, Command, as_test
+from .submit import WORDS, Command
 
 if TYPE_CHECKING:
     from ..image.build import Built, Step
     from ..image.making import Made
-    from ..jobs.preparation import Prepared
-    from ..jobs.service import JobService
+    from ..image.session import Trial
+    from ..jobs.view import JobView
 
 _BACKEND = "container"
 
@@ -38,22 +36,73 @@ class _ImageCommand(Command):
 def _image(
     request: Request, base: str, overwrite: bool, build: bool, try_: bool, as_json: bool
 ) -> int:
-    from ..image import making
+    from ..image.session import Session
 
-    jobs = service()
-    spec = request.spec()
-    prepared = jobs.prepare(spec)
-    code = cast("Literal['workspace', 'image']", spec.options.get("code", "workspace"))
-    made = making.make(prepared, base=base, code=code, overwrite=overwrite)
-    if not as_json:
-        _tell(made)
-    built = _build(made, spec) if build or try_ else None
-    tried = _try(jobs, spec, prepared, request, built) if try_ and built else None
+    session = Session(request.spec(), base, overwrite, build, try_, request.secrets)
+    with _Teller(quiet=as_json) as teller:
+        made, built, trial = session.run(service(), teller)
+    ran = trial.ran if trial is not None else None
     if as_json:
-        text.print_json(_as_json(made, built, tried))
-    elif built is not None and tried is not False:
-        _say_how_to_submit(request, made, built)
-    return 1 if tried is False else 0
+        text.print_json(_as_json(made, built, trial))
+    elif built is not None and ran is not False:
+        _say_how_to_submit(request, built)
+    return 1 if ran is False else 0
+
+
+class _Teller:
+    """Says on the terminal what happens; `quiet` leaves out what is in the JSON anyway."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar = ExitStack()
+        self._log = Path()
+        self._step: Any = None
+
+    def __enter__(self) -> _Teller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def made(self, made: Made) -> None:
+        """Say what was written, and what ties the notebook to this machine."""
+        if not self._quiet:
+            _tell(made)
+
+    def building(self, log: Path) -> None:
+        """Show a bar."""
+        self._log = log
+        self._step = self._bar.enter_context(_progress())
+
+    def said(self, line: str) -> None:
+        """Say nothing: the log has it."""
+
+    def step(self, step: Step) -> None:
+        """Move the bar."""
+        self._step(step)
+
+    def built(self, built: Built, seconds: float) -> None:
+        """Say what came of it."""
+        self._bar.close()
+        text.say(
+            f"Built {built.name} ({text.size(built.size)}) in {seconds:.0f} s, "
+            f"{built.cached} of {built.steps} steps were there already. Log: {self._log}"
+        )
+
+    def trying(self, job: JobView) -> None:
+        """Say that it takes a while."""
+        text.say("Trying the notebook in the image ...")
+
+    def tried(self, trial: Trial) -> None:
+        """Say what is missing, and the line to add."""
+        if trial.ran:
+            text.say(f"It ran to its end in {trial.seconds:.0f} s.")
+            return
+        text.error(f"It did not run in the image: {trial.reason}.")
+        for lack in trial.lacks:
+            line = f"; add to {lack.where}:  {lack.line}" if lack.line else ""
+            text.say(f"  {text.one_line(lack.message)}{line}")
+        text.say(f"The log: jupyter unattended logs {trial.job}")
 
 
 def _tell(made: Made) -> None:
@@ -71,25 +120,6 @@ def _tell(made: Made) -> None:
         where = f" (cell {tie.cell + 1})" if tie.cell is not None else ""
         help_ = tie.option or tie.fix
         text.say(f"  {text.one_line(tie.message)}{where}" + (f"  ->  {help_}" if help_ else ""))
-
-
-# -- building --------------------------------------------------------------------------------------
-
-
-def _build(made: Made, spec: JobSpec) -> Built:
-    from ..image import build
-
-    began = time.monotonic()
-    log = (
-        (spec.workspace or spec.notebook.parent) / ".unattended" / f"image-{spec.notebook.stem}.log"
-    )
-    with _progress() as report:
-        built = build.build(made.containerfile, made.repository, log, report)
-    text.say(
-        f"Built {built.name} ({text.size(built.size)}) in {time.monotonic() - began:.0f} s, "
-        f"{built.cached} of {built.steps} steps were there already. Log: {log}"
-    )
-    return built
 
 
 @contextmanager
@@ -123,57 +153,7 @@ def _short(line: str) -> str:
     return words if len(words) <= 90 else f"{words[:89]}…"
 
 
-# -- trying ----------------------------------------------------------------------------------------
-
-
-def _try(
-    jobs: JobService, spec: JobSpec, prepared: Prepared, request: Request, built: Built
-) -> bool:
-    """Run the notebook's test mode in the image; say what it lacks."""
-    from ..image import lacking
-
-    changes: dict[str, Any] = {"image": built.name, "requirements_text": ""}
-    tried = as_test(spec).model_copy(update=changes)
-    began = time.monotonic()
-    text.say("Trying the notebook in the image ...")
-    job = jobs.submit(tried, force=True, secrets=request.secrets)
-    end = jobs.wait(job.id)
-    log = "".join(jobs.logs(job.id))
-    if end.state is State.SUCCEEDED:
-        text.say(f"It ran to its end in {time.monotonic() - began:.0f} s.")
-        jobs.delete(job.id)
-        return True
-    text.error(f"It did not run in the image: {end.reason or end.state.value}.")
-    for lack in lacking.read(log + "\n" + end.reason, _modules(prepared)):
-        line = f"; add to {lack.where}:  {lack.line}" if lack.line else ""
-        text.say(f"  {text.one_line(lack.message)}{line}")
-    text.say(f"The log: jupyter unattended logs {job.id}")
-    return False
-
-
-def _modules(prepared: Prepared) -> dict[str, str]:
-    """Return, for modules of the kernel's environment, the line that installs them elsewhere."""
-    from ..notebook import environment
-    from ..notebook.code import read_cells
-    from ..notebook.imports import scan
-
-    names = {one.module.partition(".")[0] for one in scan(
-        prepared.notebook, read_cells(prepared.notebook)
-    ).outside}  # fmt: skip
-    here = environment.inspect(prepared.kernel, names)
-    lines = {}
-    for name in names:
-        found = here.modules.get(name)
-        if found is not None and found.packages:
-            package = found.packages[0]
-            lines[name] = f"{package.name}=={package.version}"
-    return lines
-
-
-# -- saying ----------------------------------------------------------------------------------------
-
-
-def _say_how_to_submit(request: Request, made: Made, built: Built) -> None:
+def _say_how_to_submit(request: Request, built: Built) -> None:
     words = ["jupyter", "unattended", "submit", str(request.notebook), "--backend", _BACKEND]
     words += ["--image", built.name]
     text.say("To send exactly this:")
@@ -209,7 +189,7 @@ def _option(name: str, value: object) -> list[str]:
     return [word for one in values for word in (flag, str(one))]
 
 
-def _as_json(made: Made, built: Built | None, tried: bool | None) -> dict[str, Any]:
+def _as_json(made: Made, built: Built | None, trial: Trial | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -219,7 +199,8 @@ def _as_json(made: Made, built: Built | None, tried: bool | None) -> dict[str, A
         "ties": [tie.to_dict() for tie in made.ties],
         "unknown_libraries": made.unknown,
         "image": asdict(built) if built is not None else None,
-        "tried": tried,
+        "tried": trial.ran if trial is not None else None,
+        "lacks": [asdict(lack) for lack in trial.lacks] if trial is not None else [],
     }
 
 

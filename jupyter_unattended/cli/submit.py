@@ -10,6 +10,7 @@ import click
 
 from .. import axes
 from ..errors import PreflightError
+from ..jobs.testing import as_test
 from ..request import Request, RequestCommand, sweep_options
 from ..spec import JobSpec
 from . import text
@@ -43,24 +44,6 @@ class Command(RequestCommand):
 def _wait_option() -> click.Option:
     return click.Option(
         ["--wait"], is_flag=True, help="Wait for the end and exit with the job's exit code."
-    )
-
-
-#: What ``--test`` asks for: a few steps, a small time limit, one stop.
-_TEST_STEPS = 4
-_TEST_SECONDS = 300.0
-
-
-def as_test(spec: JobSpec) -> JobSpec:
-    """Return `spec` as a quick test of the whole circle."""
-    return spec.model_copy(
-        update={
-            "name": f"test-{spec.name or spec.notebook.stem}"[:200],
-            "env": {**spec.env, "UNATTENDED_TEST_STEPS": str(_TEST_STEPS)},
-            "time_limit": min(spec.time_limit or _TEST_SECONDS, _TEST_SECONDS),
-            "max_restarts": max(1, min(spec.max_restarts, 3)),
-            "checkpoint_interval": 0.0 if spec.checkpoints else None,
-        }
     )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends.container import words
+from ..backends.container import find, words
 from ..backends.container.command import own_variables
-from ..errors import BackendError, BackendUnavailableError
+from ..errors import BackendError
 
 #: How each of them says which step it is at: Podman and Buildah, Docker's own builder, BuildKit.
 _STEP = re.compile(r"^(?:STEP|Step) (\d+)/(\d+) ?: (.*)|^#\d+ \[(?:\S+ )?(\d+)/(\d+)\] (.*)")
@@ -53,18 +52,13 @@ class Built:
     cached: int
 
 
-def builder() -> str:
-    """Return the program that builds images here, or raise `BackendUnavailableError`."""
-    for name in ("podman", "docker", "buildah"):
-        program = shutil.which(name)
-        if program is not None:
-            return program
-    raise BackendUnavailableError(
-        "There is no podman, docker or buildah on PATH to build an image with; install Podman."
-    )
-
-
-def build(containerfile: Path, repository: str, log: Path, report: Callable[[Step], None]) -> Built:
+def build(
+    containerfile: Path,
+    repository: str,
+    log: Path,
+    report: Callable[[Step], None],
+    said: Callable[[str], None] = lambda line: None,
+) -> Built:
     """Build the image of a Containerfile in its directory.
 
     Parameters
@@ -77,13 +71,15 @@ def build(containerfile: Path, repository: str, log: Path, report: Callable[[Ste
         Gets everything that the builder says.
     report
         Called at every step.
+    said
+        Called with every line.
 
     Raises
     ------
     BackendError
         If it cannot be built; the text quotes the builder and names the log.
     """
-    program = builder()
+    program = find.builder()
     flavour = Path(program).name
     command = [program, "build", "--file", str(containerfile), "--tag", repository]
     if flavour == "buildah":
@@ -98,6 +94,7 @@ def build(containerfile: Path, repository: str, log: Path, report: Callable[[Ste
         for line in _lines([*command, str(containerfile.parent)], program):
             file.write(line)
             file.flush()
+            said(line)
             step = _step(line)
             if step is not None:
                 steps, last = max(steps, step.number), step
@@ -107,8 +104,8 @@ def build(containerfile: Path, repository: str, log: Path, report: Callable[[Ste
     found = _inspect(program, flavour, repository)
     if found is None or not log.read_text(encoding="utf-8").endswith("(exit code 0)\n"):
         where = f" in step {last.number} ({last.text[:80]})" if last is not None else ""
-        said = words.quoted(_before_the_end(log))[:_QUOTED]
-        raise BackendError(f"The build failed{where}: {said}; the whole log is {log}.")
+        why = words.quoted(_before_the_end(log))[:_QUOTED]
+        raise BackendError(f"The build failed{where}: {why}; the whole log is {log}.")
     image, size = found
     name = f"{repository}:{image.removeprefix('sha256:')[:12]}"
     subprocess.run([program, "tag", image, name], env=own_variables(), check=True, timeout=60)

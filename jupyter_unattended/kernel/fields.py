@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from ..errors import SpecError
 
 _WIDE = widgets.Layout(width="auto", flex="1 1 auto")
-_LABEL_WIDTH = 190
+LABEL_WIDTH = 190
 #: Keyword of a schema, when a value breaks it, and what it asks for.
 _BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("minimum", operator.lt, "at least"),
@@ -49,7 +49,7 @@ class Field:
         # The label is the widget's own: so screen readers tell it, and a click on it goes there.
         self.input = self._make(value)
         self.input.description = self.title
-        self.input.style.description_width = f"{_LABEL_WIDTH}px"
+        self.input.style.description_width = f"{LABEL_WIDTH}px"
         self.input.tooltip = str(schema.get("description", ""))
         disabled = schema.get("x-disabled") or schema.get("readOnly")
         self.input.disabled = bool(disabled)
@@ -61,7 +61,7 @@ class Field:
         if not note or note.rstrip(".") == self.title:
             return self.input
         hint = widgets.HTML(
-            layout=widgets.Layout(margin=f"0 0 6px {_LABEL_WIDTH + 8}px", min_height="0")
+            layout=widgets.Layout(margin=f"0 0 6px {LABEL_WIDTH + 8}px", min_height="0")
         )
         hint.value = (
             f'<div style="font-size: .85em; line-height: 1.3; opacity: .75">{_escape(note)}</div>'

@@ -108,18 +108,21 @@ class _Form:
             except UnattendedError:
                 data = None  # a value that is refused now: begin again
         prepared = service().prepare(spec)
+        choices = forms.backend_choices(service(), prepared.policy)
         form = forms.build(
             prepared.spec,
             prepared.parameters,
-            forms.backend_choices(service(), prepared.policy),
+            choices,
             requirements=prepared.requirements.text,
             candidates=prepared.candidates,
             policy=prepared.policy,
         )
         self._fields = {}
         values = form.data if data is None else {**form.data, **data}
+        chosen = next((one for one in choices if one.name == prepared.spec.backend), None)
+        properties = forms.for_backend(form.schema, chosen)["properties"]
         sections = {group["id"]: [] for group in form.schema["x-groups"]}  # type: ignore[var-annotated]
-        for name, schema in form.schema["properties"].items():
+        for name, schema in properties.items():
             section = sections[schema.get("x-group", "advanced")]
             if schema.get("type") == "object" and schema.get("properties"):
                 required = schema.get("required", ())
@@ -132,6 +135,8 @@ class _Form:
             else:
                 is_required = name in form.schema["required"]
                 section.append(self._field((name,), schema, values.get(name), is_required))
+                if schema.get("x-widget") == "image" and not self._fields[name,].input.disabled:
+                    section.append(self._maker(schema))
         self._body.children = self._sections(form.schema["x-groups"], sections)
         self._show_findings(prepared.findings)
         backend = self._fields.get(("backend",))
@@ -147,6 +152,23 @@ class _Form:
         field.input.observe(lambda _change: self._remember(), names="value")
         self._fields[path] = field
         return field.box()
+
+    def _maker(self, schema: dict[str, Any]) -> Any:
+        """Return what makes an image for the field above it."""
+        from .image_maker import ImageMaker
+
+        image = self._fields["image",].input
+
+        def wanted() -> tuple[dict[str, Any], dict[str, str]]:
+            self._check(self._notebook, force=False)
+            fields, secrets = form_values.to_fields(self._data())
+            fields.pop("image", None)  # that one is still to be made
+            return {**fields, "notebook": self._notebook}, secrets
+
+        def made(name: str) -> None:
+            image.value = name
+
+        return ImageMaker(wanted, made, str(schema.get("x-cannot-make", ""))).box
 
     def _sections(self, groups: list[dict[str, Any]], sections: dict[str, list[Any]]) -> list[Any]:
         widgets = self._widgets

@@ -14,8 +14,9 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Float, Integer, Unicode
 
 from ..jobs.service import JobService
-from . import files, forms, jobs, logs, status
+from . import files, forms, images, jobs, logs, status
 from .base import PREFIX, NotFoundHandler
+from .images import Images
 from .root import Root
 from .tasks import Context
 from .view import Describe
@@ -67,6 +68,11 @@ class UnattendedApp(ExtensionApp):
         return Workers(self.worker_processes, Context(self.service.state_dir, self.root))
 
     @cached_property
+    def images(self) -> Images:
+        """Images that are being made for notebooks."""
+        return Images(self.service.state_dir, self.root)
+
+    @cached_property
     def quick(self) -> ThreadPoolExecutor:
         """Threads for everything that answers at once."""
         return ThreadPoolExecutor(8, "unattended-quick")
@@ -93,7 +99,7 @@ class UnattendedApp(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Register the endpoints; ``openapi.yaml`` describes them."""
-        for module in (status, jobs, logs, files, forms):
+        for module in (status, jobs, logs, files, forms, images):
             self.handlers.extend((PREFIX + path, handler) for path, handler in module.ENDPOINTS)
         self.handlers.append((PREFIX + r"/.*", NotFoundHandler))
 
@@ -108,4 +114,5 @@ class UnattendedApp(ExtensionApp):
         """End with the server."""
         await self.watcher.stop()
         await asyncio.to_thread(self.workers.close)
+        await asyncio.to_thread(self.images.close)
         self.quick.shutdown(wait=False, cancel_futures=True)

@@ -93,7 +93,7 @@ def submit(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
     from .. import form_values
 
     data = required(request, "data", dict)
-    _refuse_reserved(data)
+    refuse_reserved(data)
     force = request.get("force", False) is True
     service = context.service
     job = request.get("job")
@@ -101,7 +101,7 @@ def submit(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         fields, secrets = form_values.to_fields(data)
         views = [service.clone(job, secrets=secrets, force=force, **fields)]
     else:
-        specs, secrets = form_values.to_specs(_notebook(context.root, request), data)
+        specs, secrets = form_values.to_specs(notebook_of(context.root, request), data)
         views = service.submit_many(specs, force=force, secrets=secrets)
     return {**context.describe(views[0]), "runs": len(views)}
 
@@ -143,22 +143,24 @@ def _prepare(context: Context, request: Mapping[str, Any], data: Mapping[str, An
     """Prepare what a form's values ask for; of several runs, the first."""
     from .. import form_values
 
-    _refuse_reserved(data)
+    refuse_reserved(data)
     job = request.get("job")
     if isinstance(job, str) and job:
         return context.service.prepare_clone(job, **form_values.to_fields(data)[0])
-    specs, _ = form_values.to_specs(_notebook(context.root, request), data)
+    specs, _ = form_values.to_specs(notebook_of(context.root, request), data)
     return context.service.prepare(specs[0])
 
 
-def _notebook(root: Root, request: Mapping[str, Any]) -> Path:
+def notebook_of(root: Root, request: Mapping[str, Any]) -> Path:
+    """Return the notebook that a request names."""
     path = request.get("notebook")
     if not isinstance(path, str) or not path:
         raise InvalidInputError("notebook: which one to run is missing in the request.")
     return root.to_disk(path)
 
 
-def _refuse_reserved(data: Mapping[str, Any]) -> None:
+def refuse_reserved(data: Mapping[str, Any]) -> None:
+    """Refuse what no form can set."""
     reserved = data.keys() & {"notebook", "schema_version", "secret_env"}
     if reserved:
         raise InvalidInputError(f"{', '.join(sorted(reserved))}: cannot be set in a form.")

@@ -2,6 +2,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { ReadonlyJSONValue } from '@lumino/coreutils';
 
+import type { IImageState } from './images';
 import type {
   Action,
   FormData,
@@ -96,6 +97,19 @@ export class Api {
 
   submit(target: FormTarget, data: FormData, force = false): Promise<ISubmitted> {
     return this.request('POST', 'jobs', { ...target, data, force });
+  }
+
+  /** How far the image is that is being made for a notebook. */
+  image(notebook: string): Promise<IImageState> {
+    return this.request('GET', 'image' + encode({ notebook }));
+  }
+
+  makeImage(notebook: string, data: FormData, base: string): Promise<IImageState> {
+    return this.request('POST', 'image', { notebook, data, base });
+  }
+
+  cancelImage(notebook: string): Promise<void> {
+    return this.request('DELETE', 'image' + encode({ notebook }));
   }
 
   /** Where the browser gets a file of a job from, or all of them. */

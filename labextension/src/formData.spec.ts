@@ -78,7 +78,8 @@ describe('forBackend', () => {
     usable: true,
     reason: '',
     disabled: { memory: 'no memory here' },
-    options: { type: 'object', properties: { partition: { type: 'string' } } }
+    options: { type: 'object', properties: { partition: { type: 'string' } } },
+    fields: {}
   };
 
   it('shows its options and what it has no use for', () => {
@@ -88,5 +89,11 @@ describe('forBackend', () => {
     const without = forBackend(found, { ...slurm, disabled: {}, options: {} });
     expect(without.properties.memory['x-disabled']).toBeUndefined();
     expect(Object.keys(without.properties)).not.toContain('options');
+  });
+
+  it('shows what it knows of a field, and drops that for another', () => {
+    const container = { ...slurm, fields: { memory: { 'x-placeholder': 'all there is' } } };
+    expect(forBackend(schema, container).properties.memory['x-placeholder']).toBe('all there is');
+    expect(forBackend(schema, slurm).properties.memory['x-placeholder']).toBeUndefined();
   });
 });

@@ -80,7 +80,8 @@ export function withoutSecrets(data: FormData): FormData {
   return { ...data, env };
 }
 
-/** The schema as it is for one of the backends: its options, and what it has no use for. */
+/** The schema as it is for one of the backends: its options, what it knows of the fields, and what it
+ * has no use for. */
 export function forBackend(schema: IFormSchema, backend: IBackend | undefined): IFormSchema {
   const properties: IFormSchema['properties'] = {};
   for (const [name, property] of Object.entries(schema.properties)) {
@@ -89,7 +90,8 @@ export function forBackend(schema: IFormSchema, backend: IBackend | undefined): 
     }
     const { 'x-disabled': _, ...rest } = property;
     const why = backend?.disabled[name];
-    properties[name] = why ? { ...rest, 'x-disabled': why } : rest;
+    const own = { ...rest, ...backend?.fields[name] };
+    properties[name] = why ? { ...own, 'x-disabled': why } : own;
     if (name === 'backend' && Object.keys((backend?.options.properties as any) ?? {}).length) {
       properties.options = { ...backend?.options, title: '', 'x-group': 'where' } as JSONObject;
     }

@@ -11,6 +11,7 @@ import type {
 import { getInputProps } from '@rjsf/utils';
 import React from 'react';
 
+import type { IImages } from './images';
 import type { FormData, IFormSchema } from './types';
 
 /** What the templates know beyond the field they draw. */
@@ -20,6 +21,8 @@ export interface IFormContext {
   readonly defaults: FormData;
   /** Sections that are unfolded although the schema folds them. */
   readonly changedGroups: ReadonlySet<string>;
+  /** Makes an image for the notebook; null where the form is for no notebook. */
+  readonly images: IImages | null;
 }
 
 /** How rjsf is to draw a schema, from our own keywords in it. */
@@ -35,7 +38,9 @@ export function toUiSchema(schema: JSONObject): UiSchema {
       ...(widget === 'lines' ? { 'ui:widget': 'textarea' } : {}),
       ...(widget === 'json' ? { 'ui:field': 'JsonField' } : {}),
       ...(widget === 'environment' ? { 'ui:field': 'EnvironmentField' } : {}),
-      ...(widget === 'backend' ? { 'ui:widget': 'BackendWidget' } : {})
+      ...(widget === 'backend' ? { 'ui:widget': 'BackendWidget' } : {}),
+      // Where an administrator allows only some images, these are a plain choice.
+      ...(widget === 'image' && !one.enum && !one.readOnly ? { 'ui:widget': 'ImageWidget' } : {})
     };
     if (!widget && (one.type === 'array' || (one.type === 'object' && !one.properties))) {
       ui[name]['ui:field'] = 'JsonField';
@@ -63,7 +68,7 @@ export function FieldTemplate(props: FieldTemplateProps<any, any, any>): JSX.Ele
     initial !== undefined &&
     !JSONExt.deepEqual((formData ?? null) as any, initial);
   const isCheckbox = [own.type].flat().includes('boolean') && own.enum === undefined;
-  const isChoice = own['x-widget'] === 'backend';
+  const isChoice = ['BackendWidget', 'ImageWidget'].includes(uiSchema?.['ui:widget'] as string);
   // "GPUs. GPUs." helps nobody.
   const said = String(own.description ?? '');
   const description = said.replace(/\.$/, '') === label ? '' : said;

@@ -26,13 +26,15 @@ import {
   toUiSchema
 } from './formTemplates';
 import { unattendedIcon } from './icons';
+import { ImageWidget } from './imageField';
+import type { IImages } from './images';
 import type { IUnattended } from './tokens';
 import type { FormData, FormTarget, IFinding, IForm, IPreview, ISubmitted } from './types';
 
 const validator = customizeValidator<ReadonlyJSONObject>();
 const templates = { FieldTemplate, ObjectFieldTemplate, BaseInputTemplate };
 const fields = { JsonField, EnvironmentField };
-const widgets = { BackendWidget, CheckboxWidget, SelectWidget, TextareaWidget };
+const widgets = { BackendWidget, CheckboxWidget, ImageWidget, SelectWidget, TextareaWidget };
 
 /** What the form asks of the rest of JupyterLab. */
 export interface IFormHost {
@@ -161,13 +163,28 @@ function FormBody(props: {
     [form, backend]
   );
   const uiSchema = useMemo(() => (schema === null ? {} : toUiSchema(schema)), [schema]);
+  const images = useMemo<IImages | null>(() => {
+    if (!('notebook' in target)) {
+      return null;
+    }
+    const { notebook } = target;
+    return {
+      make: async base => {
+        await host.save();
+        const { form: now, data: values } = latest.current;
+        return api.makeImage(notebook, toSubmit(values, now?.data ?? {}), base);
+      },
+      look: () => api.image(notebook),
+      cancel: () => api.cancelImage(notebook)
+    };
+  }, [api, host, target]);
   const context = useMemo<IFormContext>(() => {
     const changed = form === null ? {} : changes(latest.current.data, form.data);
     const groups = Object.keys(changed).map(
       name => form?.schema.properties[name]?.['x-group'] as string
     );
-    return { trans, defaults: form?.data ?? {}, changedGroups: new Set(groups) };
-  }, [form, trans]);
+    return { trans, defaults: form?.data ?? {}, changedGroups: new Set(groups), images };
+  }, [form, trans, images]);
   const errors = findings.filter(finding => finding.severity === 'error');
   const isValid = schema !== null && validator.isValid(schema as any, data, schema as any);
 

@@ -134,6 +134,8 @@ export interface IBackend {
   /** Field of the form -> why this backend has no use for it. */
   readonly disabled: { readonly [field: string]: string };
   readonly options: JSONObject;
+  /** Field of the form -> keywords of its schema that hold for this backend alone. */
+  readonly fields: { readonly [field: string]: JSONObject };
 }
 
 /** A JSON Schema with the keywords of ours that forms.py describes. */

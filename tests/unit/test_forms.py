@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ def test_backends_that_do_not_work_are_there_with_the_reason() -> None:
     assert form.schema["properties"]["image"]["x-disabled"] == "no images"
     assert "options" not in form.schema["properties"]
     assert "partition" in build(backend="slurm").schema["properties"]["options"]["properties"]
+
+
+def test_what_a_backend_knows_of_a_field_is_in_its_form_alone() -> None:
+    image = {"x-widget": "image", "x-placeholder": "as the last time: a:1"}
+    there = replace(LOCAL, name="container", disabled={}, fields={"image": image})
+    schema = build().schema
+    assert "x-widget" not in forms.for_backend(schema, LOCAL)["properties"]["image"]
+    found = forms.for_backend(schema, there)["properties"]["image"]
+    assert found == {**schema["properties"]["image"], **image}
+    assert there.to_dict()["fields"] == {"image": image}
 
 
 def test_what_a_form_opens_with_is_the_same_spec_again() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -53,6 +53,20 @@ class ContainerBackend(LocalBackend):
         except BackendUnavailableError as error:
             return Availability(False, str(error))
         return Availability(True, f"{title}.")
+
+    def described(self) -> Mapping[str, Mapping[str, Any]]:
+        """Say which image a job gets that names none, and whether one can be made here."""
+        remembered = self._remembered()
+        if inside.container_id() is not None:
+            placeholder = "the same as this server's"
+        else:
+            placeholder = f"as the last time: {remembered}" if remembered else ""
+        keywords = {"x-group": "where", "x-widget": "image", "x-placeholder": placeholder}
+        try:
+            find.builder()
+        except BackendUnavailableError as error:
+            keywords["x-cannot-make"] = str(error)
+        return {"image": keywords}
 
     def render(self, bundle: Bundle) -> Rendering:
         """Show the command that starts the container."""

@@ -74,6 +74,17 @@ def first(choice: Choice, ask: Callable[[Engine], T]) -> T:
         raise BackendUnavailableError(str(error)) from error
 
 
+def builder() -> str:
+    """Return the program that builds images here, or raise `BackendUnavailableError`."""
+    for name in ("podman", "docker", "buildah"):
+        program = shutil.which(name)
+        if program is not None:
+            return program
+    raise BackendUnavailableError(
+        "There is no podman, docker or buildah on PATH to build an image with; install Podman."
+    )
+
+
 def again(recipe: Mapping[str, Any]) -> Engine:
     """Return the engine that another process used, from its `Engine.recipe`."""
     if "socket" in recipe:

@@ -11,12 +11,14 @@ from jupyter_server.auth.authorizer import Authorizer
 from tornado.httpclient import HTTPClientError
 
 from jupyter_unattended._version import __version__
-from jupyter_unattended.server import files, forms, jobs, logs, status
+from jupyter_unattended.server import files, forms, images, jobs, logs, status
 from jupyter_unattended.server.base import RESOURCE, UnattendedHandler
 
 from .api import Contract
 
-ENDPOINTS = [pair for module in (status, jobs, logs, files, forms) for pair in module.ENDPOINTS]
+ENDPOINTS = [
+    pair for module in (status, jobs, logs, files, forms, images) for pair in module.ENDPOINTS
+]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -50,7 +52,7 @@ def test_no_endpoint_is_outside_of_the_lists() -> None:
     listed = {handler for _, handler in ENDPOINTS}
     made = {
         value
-        for module in (status, jobs, logs, files, forms)
+        for module in (status, jobs, logs, files, forms, images)
         for value in vars(module).values()
         if inspect.isclass(value)
         and issubclass(value, UnattendedHandler)
