@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ...errors import BackendUnavailableError
 from . import words
-from .engine import Container, EngineError, Image, Status
+from .engine import Container, EngineAwayError, EngineError, Image, Status
 
 _ANSWER = 300
 
@@ -233,7 +233,8 @@ class ApiEngine:
         return f"The engine at {self._address}"
 
     def _error(self, said: str, image: str = "") -> EngineError:
-        return EngineError(f"{self._name}: {words.plain(said, image)}.")
+        kind = EngineAwayError if words.is_away(said) else EngineError
+        return kind(f"{self._name}: {words.plain(said, image)}.")
 
 
 class _AnsweredError(EngineError):

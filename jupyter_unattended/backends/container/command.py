@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import words
-from .engine import Container, EngineError, Image, Mount, Status
+from .engine import Container, EngineAwayError, EngineError, Image, Mount, Status
 
 Flavour = Literal["podman", "docker"]
 
@@ -317,7 +317,8 @@ class CommandEngine:
             raise EngineError(f"{self._program} cannot be run ({error.strerror}).") from error
 
     def _error(self, said: str, image: str = "") -> EngineError:
-        return EngineError(f"{self.flavour.title()}: {words.plain(said, image)}.")
+        kind = EngineAwayError if words.is_away(said) else EngineError
+        return kind(f"{self.flavour.title()}: {words.plain(said, image)}.")
 
 
 def secret_name(container: str, variable: str) -> str:

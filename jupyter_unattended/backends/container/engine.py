@@ -16,6 +16,10 @@ class EngineError(BackendError):
     """The engine refused, or did not answer; the text is in a person's words."""
 
 
+class EngineAwayError(EngineError):
+    """Nobody answers where the engine should; it may come back."""
+
+
 @dataclass(frozen=True)
 class Mount:
     """A directory or file of this machine in a container."""

@@ -20,6 +20,7 @@ from ..local.launcher import Ended, LaunchError, Running
 from ..local.processes import Process
 from ..local.queue import Entry, LocalQueue
 from . import find, plan, record
+from .birth import Birth
 from .engine import LAUNCH, Engine, EngineError, Status
 from .options import ContainerOptions
 from .task import Task
@@ -32,6 +33,8 @@ _LAST_WORD = 60.0
 _LAST_WORD_OF_DEAD = 10.0
 #: How long a container may take to appear that an agent before this one was starting, in seconds.
 _BIRTH = 10.0
+#: How long an engine may be away before a job that waits for it fails, and how often to look.
+_AWAY, _AWAY_PAUSE = 1800.0, 2.0
 
 
 @dataclass
@@ -40,6 +43,7 @@ class _Launch:
 
     name: str
     engine: Engine
+    birth: Birth | None = None
     starting: Task[Status | None] | None = None
     looking: Task[Status | None] | None = None
     looked: float = 0.0
@@ -95,7 +99,10 @@ class ContainerLauncher:
     # -- starting ----------------------------------------------------------------------------------
 
     def announcement(self, entry: Entry) -> str:
-        """Say that the image has to be pulled first."""
+        """Say that the image has to be pulled first, or that the engine is away."""
+        launch = self._launches.get(entry.launch or "")
+        if launch is not None and launch.birth is not None and launch.birth.waits_for:
+            return launch.birth.waits_for
         with contextlib.suppress(ValueError):
             place = record.read(entry.paths).place
             if place.found is None:
@@ -114,19 +121,21 @@ class ContainerLauncher:
             raise LaunchError(f"the job directory is damaged: {error}") from error
         secrets = launching.secret_variables(self._state_dir, entry)
         engine = find.again(kept.engine)
+        birth = Birth(_AWAY, _AWAY_PAUSE)
 
         def work() -> Status | None:
-            place = _with_image(engine, kept, options, entry)
+            place = birth.patiently(lambda: _with_image(engine, kept, options, entry))
             container = plan.build(
                 spec, entry.paths, options, place, environment=kept.environment,
                 limits_cpus=engine.limits("cpu"), launch=launch, devices=tuple(devices),
                 secrets=secrets,
             )  # fmt: skip
-            return engine.status(engine.start(container))
+            started = birth.patiently(lambda: birth.begin(lambda: engine.start(container)))
+            return engine.status(started)
 
         self._launches[launch] = _Launch(
-            plan.container_name(entry.paths), engine, Task(work, self._ring), memory=spec.memory,
-            secrets=spec.secret_env,
+            plan.container_name(entry.paths), engine, birth, Task(work, self._ring),
+            memory=spec.memory, secrets=spec.secret_env,
         )  # fmt: skip
         return None
 
@@ -136,6 +145,8 @@ class ContainerLauncher:
         if launch is None or launch.ending is not None:
             return False
         if launch.starting is not None:
+            if entry.wanted in ("cancel", "pause") and launch.birth and launch.birth.give_up():
+                return False
             return not launch.starting.is_done
         if entry.pid is not None:
             return False
@@ -203,6 +214,8 @@ class ContainerLauncher:
         if launch is None:
             return Ended(None)
         if launch.ending is None:
+            if launch.birth is not None and launch.birth.is_given_up:
+                return Ended(None)
             failed = launch.starting.error if launch.starting is not None else None
             if failed is not None:
                 return Ended(None, failure=_failure(failed))

@@ -9,9 +9,25 @@ from __future__ import annotations
 import re
 
 _LENGTH = 300
+#: What a command says when nobody listens at the engine's socket.
+_AWAY = (
+    r"cannot connect to the docker daemon|cannot connect to podman|dial unix .*no such file"
+    r"|dial unix .*connection refused|error during connect|fetching server api version"
+    r"|connection aborted|unable to connect to podman"
+)
 
 #: (what the engine says, what we say). Groups of the first are fields of the second.
 _KNOWN = (
+    (
+        r"permission denied.*(?:docker|podman)\.sock|dial unix (\S+).*permission denied"
+        r"|connection aborted.*permission denied",
+        "you may not use the engine's socket; ask to become a member of its group, or use rootless "
+        "Podman",
+    ),
+    (
+        _AWAY,
+        "the engine does not answer; start it, or set DOCKER_HOST to where it listens",
+    ),
     (
         r"no space left on device|disk quota exceeded",
         "there is no space left for images and containers; make room (docker system prune, podman "
@@ -67,19 +83,16 @@ _KNOWN = (
         "there is no such network; the engine lists them with: network ls",
     ),
     (
-        r"permission denied.*(?:docker|podman)\.sock|dial unix (\S+).*permission denied",
-        "you may not use the engine's socket; ask to become a member of its group, or use rootless "
-        "Podman",
-    ),
-    (
-        r"cannot connect to the docker daemon|cannot connect to podman|dial unix .*no such file",
-        "the engine does not answer; start it, or set DOCKER_HOST to where it listens",
-    ),
-    (
         r"opening limits|cpu(?:set|)? controller|controller .* (?:is )?not (?:available|delegated)",
         "the engine cannot limit what a container uses here ({quote})",
     ),
 )  # fmt: skip
+
+
+def is_away(said: str) -> bool:
+    """Whether a command says that nobody listens at the engine's socket."""
+    is_refused = re.search(r"permission denied", said, re.IGNORECASE)
+    return re.search(_AWAY, said, re.IGNORECASE) is not None and not is_refused
 
 
 def plain(said: str, image: str = "") -> str:

@@ -72,7 +72,7 @@ class Launcher(Protocol):
         ...
 
     def announcement(self, entry: Entry) -> str:
-        """Say what has to be done before start.sh can run; empty where that takes no time."""
+        """Say what start.sh waits for before it can run; empty where that takes no time."""
         ...
 
     def running(self, queue: LocalQueue, entry: Entry) -> Running | None:

@@ -80,7 +80,12 @@ class Supervisor:
         launcher = self._launchers.of(entry)
         running = launcher.running(self._ledger.queue, entry)
         if running is None:
-            return 0.5 if launcher.is_coming(entry) else self._end(entry)
+            if not launcher.is_coming(entry):
+                return self._end(entry)
+            reason = launcher.announcement(entry)
+            if entry.state == State.STARTING and reason != entry.reason:
+                self._ledger.enter(entry, State.STARTING, reason, was=State.STARTING)
+            return 0.5
         now = time.time()
         soon = _WATCHING if entry.memory or entry.stopping else 60.0
         soon = min(soon, launcher.interval(entry))

@@ -35,6 +35,23 @@ from jupyter_unattended.backends.container import words
             " file not found in $PATH: OCI runtime attempted to invoke a command",
             "has no bash",
         ),
+        (
+            "Cannot connect to the Docker daemon at unix:///x/docker.sock. Is the docker daemon "
+            "running?",
+            "does not answer; start it",
+        ),
+        (
+            "Error: unable to connect to Podman socket: Get "
+            '"http://d/v4.3.1/libpod/_ping": dial unix /run/podman.sock: connect: connection '
+            "refused",
+            "does not answer; start it",
+        ),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at "
+            "unix:///var/run/docker.sock: dial unix /var/run/docker.sock: connect: permission "
+            "denied",
+            "may not use the engine's socket",
+        ),
     ],
 )
 def test_what_engines_say_is_put_into_words(said: str, part: str) -> None:
@@ -47,3 +64,16 @@ def test_what_is_not_known_is_quoted() -> None:
     )
     assert words.plain(said) == "the moon is full"
     assert words.plain("") == "the engine gave no reason"
+
+
+@pytest.mark.parametrize(
+    ("said", "away"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", True),
+        ("Error while fetching server API version: ('Connection aborted.', FileNotFound…)", True),
+        ("dial unix /var/run/docker.sock: connect: permission denied", False),
+        ("pinging container registry: dial tcp 192.0.2.1:443: connect: connection refused", False),
+    ],
+)
+def test_an_engine_that_is_away_is_told_from_one_that_refuses(said: str, away: bool) -> None:
+    assert words.is_away(said) is away
