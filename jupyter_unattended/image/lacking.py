@@ -17,6 +17,10 @@ _FILE = re.compile(
 _COMMAND = re.compile(
     r"(?:/bin/(?:ba)?sh: \d+: |bash: (?:line \d+: )?|sh: \d+: )(\S+): (?:command )?not found"
 )
+#: A program that Python itself was to start.
+_CALLED = re.compile(
+    r"subprocess\.py(?:(?!FileNotFoundError).)*FileNotFoundError: [^\n]*: '([\w.+-]+)'", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ def read(log: str, modules: Mapping[str, str]) -> list[Lack]:
         found[f"library {match[1]}"] = Lack(
             f"the library {match[1]} is not in the image", line, "Containerfile"
         )
-    for match in _COMMAND.finditer(text):
-        found[f"command {match[1]}"] = Lack(
+    for match in (*_COMMAND.finditer(text), *_CALLED.finditer(text)):
+        found[f"program {match[1]}"] = Lack(
             f"the program {match[1]} is not in the image",
-            f"apt-get install {match[1]}",
+            f"apt-get install {system.package_of_program(match[1])}",
             "Containerfile",
         )
     for match in _FILE.finditer(text):

@@ -122,7 +122,7 @@ def _pinned(base: bases.Base) -> bases.Base:
     if image is None or image.digest is None or image.digest.startswith("localhost/"):
         return base
     return replace(
-        base, image=image.digest, pinned=True, reason=f"{base.reason} Called {base.image}."
+        base, image=image.digest, pinned=True, reason=f"{base.reason} Its name is {base.image}."
     )
 
 

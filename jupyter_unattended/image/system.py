@@ -48,6 +48,22 @@ _LIBRARIES: Mapping[str, str] = {
     "libgdal.so.32": "libgdal32",
     "libspatialindex_c.so.6": "libspatialindex6",
 }
+#: Programs that are not called as their package is.
+_PROGRAMS: Mapping[str, str] = {
+    "c++": "g++",
+    "cc": "gcc",
+    "convert": "imagemagick",
+    "dot": "graphviz",
+    "gs": "ghostscript",
+    "java": "default-jre-headless",
+    "node": "nodejs",
+    "pdflatex": "texlive-latex-base",
+    "pdftoppm": "poppler-utils",
+    "pdftotext": "poppler-utils",
+    "ps": "procps",
+    "tesseract": "tesseract-ocr",
+    "xelatex": "texlive-xetex",
+}
 #: Libraries that every image with Python has, or that come with the GPU's driver.
 _EVERYWHERE = re.compile(
     r"(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|nsl|crypt|gcc_s|stdc\+\+|z|ffi|ssl|crypto"
@@ -99,9 +115,19 @@ def package_of(library: str) -> str | None:
     """Return the Debian package that has a library, as far as that can be told here."""
     if library in _LIBRARIES:
         return _LIBRARIES[library]
+    return _owner(f"*/{library}")
+
+
+def package_of_program(program: str) -> str:
+    """Return the Debian package that has a program; the program's own name if nobody knows."""
+    return _PROGRAMS.get(program) or _owner(f"/usr/bin/{program}") or program
+
+
+def _owner(pattern: str) -> str | None:
+    """Return the package that a file of this machine belongs to."""
     try:
         done = subprocess.run(
-            ["dpkg", "--search", f"*/{library}"],
+            ["dpkg", "--search", pattern],
             capture_output=True,
             text=True,
             timeout=20,

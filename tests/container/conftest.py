@@ -12,8 +12,8 @@ from tests.integration.backend_contract import Site  # noqa: E402
 from tests.integration.conftest import local, service, state_dir, workspace  # noqa: E402
 from tests.integration.local_jobs import LocalJobs  # noqa: E402
 
-from .engine import IMAGE, TestEngine, started  # noqa: E402
-from .jobs import ContainerJobs  # noqa: E402
+from .engine import TestEngine, started  # noqa: E402
+from .jobs import ContainerJobs, site_of  # noqa: E402
 
 __all__ = ["local", "service", "state_dir", "workspace"]
 
@@ -38,7 +38,4 @@ def jobs(engine: TestEngine, local: LocalJobs) -> Iterator[ContainerJobs]:
 @pytest.fixture
 def site(jobs: ContainerJobs) -> Site:
     """Return a place to run jobs in containers."""
-    fields = {"image": IMAGE, "options": {"network": "none"}}
-    return Site(
-        jobs.service, jobs.workspace, "container", jobs.kill, jobs.stop, fields, patience=60
-    )
+    return site_of(jobs)

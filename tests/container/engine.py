@@ -88,10 +88,14 @@ class TestEngine:
             raise RuntimeError(f"podman {' '.join(words[:3])} failed: {done.stderr[-2000:]}")
         return done.stdout
 
-    def containers(self) -> list[dict[str, Any]]:
-        """Return all containers, also ended ones."""
-        found: list[dict[str, Any]] = json.loads(self.podman("ps", "--all", "--format", "json"))
-        return found
+    def command(self, *words: str) -> str:
+        """Run a command that Podman and Docker have alike."""
+        return self.podman(*words)
+
+    def containers(self, label: str = "jupyter-unattended.job") -> list[str]:
+        """Return the ids of all containers with a label, also ended ones."""
+        words = ("--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
+        return self.podman("ps", *words).split()
 
     def secrets(self) -> list[str]:
         """Return the names of all secrets."""

@@ -8,8 +8,8 @@ import pytest
 
 from tests.integration.backend_contract import BackendContract, Site
 
-from .engine import IMAGE, TestEngine
-from .jobs import ContainerJobs
+from .engine import TestEngine
+from .jobs import ContainerJobs, site_of
 
 
 class TestCommand(BackendContract):
@@ -27,9 +27,12 @@ class TestSocket(BackendContract):
     """The contract, unchanged: Podman through its Docker-compatible socket and PyPI's client."""
 
     @pytest.fixture
-    def site(self, jobs: ContainerJobs, address: str, monkeypatch: pytest.MonkeyPatch) -> Site:
+    def site(
+        self,
+        engine: TestEngine,
+        jobs: ContainerJobs,
+        address: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Site:
         monkeypatch.setenv("DOCKER_HOST", address)
-        fields = {"image": IMAGE, "options": {"network": "none", "engine": "socket"}}
-        return Site(
-            jobs.service, jobs.workspace, "container", jobs.kill, jobs.stop, fields, patience=60
-        )
+        return site_of(ContainerJobs(engine, jobs.local, "socket"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -141,3 +144,65 @@ def test_buildah_builds_too(cli: CommandLine, tmp_path: Path, engine: TestEngine
     assert done.returncode == 0, done.stderr
     name = json.loads(done.stdout)["image"]["name"]
     assert engine.podman("image", "inspect", "--format", "{{.Config.Env}}", name).count("A=1")
+
+
+@pytest.mark.timeout(400)
+def test_what_the_notebook_installs_is_in_the_image(cli: CommandLine, engine: TestEngine) -> None:
+    cells = ("!apt-get update && apt-get install -y hello\n!hello", "import ctypes")
+    write(cli.cwd, *cells, requirements="# none\n")
+    made = cli("image", "notebook.ipynb", "--build", "--json", *ON_BASE, timeout=380)
+    assert made.returncode == 0, made.stderr
+    text = (cli.cwd / "Containerfile").read_text()
+    assert "#   hello: cell 1 installs it\n" in text
+    image = json.loads(made.stdout)["image"]["name"]
+    said = engine.podman("run", "--rm", "--network", "none", image, "hello")
+    assert said == "Hello, world!\n"
+
+
+@pytest.mark.timeout(300)
+def test_a_library_and_a_program_that_are_missing(cli: CommandLine) -> None:
+    write(cli.cwd, "import ctypes\nctypes.CDLL('libGL.so.1')", requirements="# none\n")
+    tried = cli("image", "notebook.ipynb", "--try", *ON_BASE, timeout=280)
+    assert tried.returncode == 1
+    line = "the library libGL.so.1 is not in the image; add to Containerfile:"
+    assert f"{line}  apt-get install libgl1" in tried.stderr
+    write(cli.cwd, "x = !dot -V\nassert not x, x[0]", requirements="# none\n")
+    tried = cli("image", "notebook.ipynb", "--try", *ON_BASE, timeout=280)
+    line = "the program dot is not in the image; add to Containerfile:"
+    assert f"{line}  apt-get install graphviz" in tried.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_image_runs_without_a_job(cli: CommandLine, engine: TestEngine) -> None:
+    write(cli.cwd, "print('it', 'runs')", requirements="# none\n")
+    assert cli("convert", "notebook.ipynb").returncode == 0
+    made = cli("image", "notebook.ipynb", "--code", "image", "--build", "--json", *ON_BASE,
+               timeout=280)  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    image = json.loads(made.stdout)["image"]["name"]
+    assert "it runs\n" in engine.podman("run", "--rm", "--network", "none", image)
+
+
+@pytest.mark.timeout(200)
+def test_a_terminal_shows_a_bar(cli: CommandLine, engine: TestEngine) -> None:
+    write(cli.cwd, "pass", requirements="# none\n")
+    steps = "".join(f"ENV A{number}={number}\n" for number in range(20))
+    (cli.cwd / "Containerfile").write_text(f"FROM {BASE}\n{steps}")
+    terminal, their_end = pty.openpty()
+    with cli.start("image", "notebook.ipynb", "--build", stdout=subprocess.DEVNULL,
+                   stderr=their_end) as process:  # fmt: skip
+        os.close(their_end)
+        shown = b""
+        with contextlib.suppress(OSError):  # which is how the end of a terminal shows
+            while piece := os.read(terminal, 1 << 16):
+                shown += piece
+        assert process.wait(60) == 0
+    os.close(terminal)
+    text = shown.decode()
+    assert "━" in text
+    assert "/21" in text
+    assert "Built localhost/notebook:" in text
+    log = (cli.cwd / ".unattended" / "image-notebook.log").read_text()
+    assert log.startswith("$ ")
+    assert "STEP 21/21: ENV A19=19\n" in log
+    assert "\x1b" not in log

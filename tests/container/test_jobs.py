@@ -69,8 +69,9 @@ def test_data_that_is_not_there_is_refused_at_once(jobs: ContainerJobs) -> None:
 
 def test_limits_are_set_and_seen(jobs: ContainerJobs) -> None:
     job = jobs.submit(
-        "df -k /dev/shm | tail -1; cat /sys/fs/cgroup/memory.max "
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true",
+        "df -k /dev/shm | tail -1; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max "
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes "
+        "/sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; true",
         memory=300 << 20,
         cpus=1.5,
         options={"shared_memory": 96 << 20},
@@ -79,6 +80,20 @@ def test_limits_are_set_and_seen(jobs: ContainerJobs) -> None:
     log = jobs.local.log(job)
     assert str(300 << 20) in log
     assert str(96 << 10) in log
+    assert "150000" in log  # microseconds of each tenth of a second
+
+
+def test_the_network_is_the_one_asked_for(jobs: ContainerJobs) -> None:
+    own = "readlink /proc/self/ns/net"
+    apart, shared = (
+        jobs.submit(f"{own}; ls /sys/class/net", options={"network": network})
+        for network in ("none", "host")
+    )
+    here = Path("/proc/self/ns/net").readlink()
+    assert jobs.end(apart).state is jobs.end(shared).state is State.SUCCEEDED
+    assert jobs.local.log(apart).split()[1:] == ["lo"]
+    assert str(here) not in jobs.local.log(apart)
+    assert str(here) in jobs.local.log(shared)
 
 
 def test_out_of_memory_is_named_with_limit_and_use(jobs: ContainerJobs) -> None:
@@ -103,17 +118,17 @@ def test_a_notebook_that_ignores_the_signal_is_killed_after_its_grace_period(
     assert end.reason == "killed: it had not stopped after its grace period of 2 s"
 
 
-def test_nothing_is_left_behind(jobs: ContainerJobs) -> None:
+def test_nothing_is_left_behind(jobs: ContainerJobs, engine: TestEngine) -> None:
     spec = jobs.local.spec(
         "sleep 600", backend="container", image=BASE, options={"network": "none"}
     )
     job = jobs.service.submit(spec, secrets={"TOKEN": "s3cret"})
     jobs.local.running(job)
-    assert len(jobs.engine.secrets()) == 1
+    assert len(engine.secrets()) == 1
     jobs.service.cancel(job.id)
     jobs.end(job)
     until(lambda: not jobs.containers(job), what="the end of the container")
-    until(lambda: not jobs.engine.secrets(), what="the end of the secret")
+    until(lambda: not engine.secrets(), what="the end of the secret")
     jobs.service.delete(job.id)
     assert not Path(job.directory).exists()
 
@@ -129,7 +144,7 @@ def test_deleting_removes_what_a_dead_agent_left(jobs: ContainerJobs) -> None:
     from jupyter_unattended.backends.container.plan import container_name
 
     name = container_name(jobs.local.paths(job))
-    jobs.engine.podman("create", "--name", name, "--label", label, BASE, "true")
+    jobs.engine.command("create", "--name", name, "--label", label, BASE, "true")
     jobs.service.delete(job.id)
     assert not jobs.containers(job)
 
@@ -154,13 +169,13 @@ def test_an_image_without_bash(jobs: ContainerJobs, tmp_path: Path) -> None:
     archive = tmp_path / "empty.tar"
     (tmp_path / "root" / "tmp").mkdir(parents=True)
     subprocess.run(["tar", "-C", tmp_path / "root", "-cf", archive, "."], check=True)
-    jobs.engine.podman("import", "--quiet", str(archive), "localhost/empty:1")
+    jobs.engine.command("import", "--quiet", str(archive), "localhost/empty:1")
     try:
         end = jobs.end(jobs.submit("true", image="localhost/empty:1"))
         assert (end.state, end.attempt) == (State.FAILED, 0)
         assert "has no bash, which start.sh needs" in end.reason
     finally:
-        jobs.engine.podman("image", "rm", "localhost/empty:1")
+        jobs.engine.command("image", "rm", "localhost/empty:1")
 
 
 def test_no_image_named(jobs: ContainerJobs) -> None:
@@ -173,8 +188,8 @@ def test_an_image_is_remembered(jobs: ContainerJobs) -> None:
     assert jobs.end(jobs.submit("true", image=None)).state is State.SUCCEEDED
 
 
-def test_no_space_for_containers(jobs: ContainerJobs, tmp_path: Path) -> None:
-    with full_storage(jobs.engine, tmp_path) as environment, pytest.MonkeyPatch.context() as patch:
+def test_no_space_for_containers(jobs: ContainerJobs, engine: TestEngine, tmp_path: Path) -> None:
+    with full_storage(engine, tmp_path) as environment, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_STORAGE_CONF", environment)
         end = jobs.end(jobs.submit("true"))
     assert end.state is State.FAILED
@@ -203,44 +218,6 @@ def full_storage(engine: TestEngine, tmp_path: Path) -> Iterator[str]:
     finally:
         for place in (disk / "graph/overlay", disk / "graph", disk):
             subprocess.run(["umount", "--lazy", place], check=False, stderr=subprocess.DEVNULL)
-
-
-# -- GPUs ------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def described_gpu(edits: str) -> Iterator[None]:
-    """Describe GPU 0 to the engine, as the NVIDIA Container Toolkit does in such a file."""
-    file = Path("/var/run/cdi/unattended-test.yaml")
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(
-        "cdiVersion: 0.3.0\nkind: nvidia.com/gpu\ndevices:\n- name: '0'\n  containerEdits:\n"
-        f"    {edits}\n"
-    )
-    try:
-        yield
-    finally:
-        file.unlink()
-
-
-def test_a_gpu_that_the_engine_does_not_know(
-    jobs: ContainerJobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNATTENDED_GPUS", "0")
-    end = jobs.end(jobs.submit("true", gpus=1))
-    assert (end.state, end.attempt) == (State.FAILED, 0)
-    assert "nvidia-ctk cdi generate" in end.reason
-
-
-def test_an_engine_that_hands_out_no_gpu_is_caught(
-    jobs: ContainerJobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNATTENDED_GPUS", "0")
-    with described_gpu("env: ['NVIDIA_VISIBLE_DEVICES=0']"):
-        end = jobs.end(jobs.submit("echo ran", gpus=1))
-    assert (end.state, end.attempt) == (State.FAILED, 0)
-    assert end.reason.startswith("asked for 1 GPUs; the container has 0")
-    assert jobs.local.log(jobs.service.get(end.id)) == ""
 
 
 # -- everything dies -------------------------------------------------------------------------------
@@ -288,7 +265,9 @@ def test_the_agent_and_the_queue_are_lost(jobs: ContainerJobs) -> None:
 def test_what_watches_the_container_for_the_engine_dies(jobs: ContainerJobs) -> None:
     job = jobs.submit(GOES_ON)
     jobs.local.running(job)
-    monitor = jobs.engine.podman("inspect", "--format", "{{.State.ConmonPid}}", jobs.container(job))
+    monitor = jobs.engine.command(
+        "inspect", "--format", "{{.State.ConmonPid}}", jobs.container(job)
+    )
     os.kill(int(monitor), signal.SIGKILL)
     (Path(job.notebook).parent / "go").touch()
     end = jobs.end(job)
@@ -296,14 +275,14 @@ def test_what_watches_the_container_for_the_engine_dies(jobs: ContainerJobs) -> 
 
 
 def test_the_engines_service_is_killed_and_comes_back(
-    jobs: ContainerJobs, monkeypatch: pytest.MonkeyPatch
+    jobs: ContainerJobs, engine: TestEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with jobs.engine.service() as address:
+    with engine.service() as address:
         monkeypatch.setenv("DOCKER_HOST", address)
         job = jobs.submit(GOES_ON, options={"engine": "socket"})
         jobs.local.running(job)
     assert jobs.service.get(job.id).state is State.RUNNING
-    with jobs.engine.service():
+    with engine.service():
         (Path(job.notebook).parent / "go").touch()
         end = jobs.end(job)
         assert (end.state, end.attempt) == (State.SUCCEEDED, 1)

@@ -39,30 +39,32 @@ gpus=$1 memory=$2 cpus=$3 shared=$4; shift 4
 if ((gpus)); then
   found=$(nvidia-smi -L 2>/dev/null | grep -c ^GPU)
   if ((!found)); then found=$(ls -d /dev/nvidia[0-9]* 2>/dev/null | wc -l); fi
+  many=s; if ((gpus == 1)); then many=; fi
   ((found >= gpus)) ||
-    refuse "asked for $gpus GPUs; the container has $found, although the engine raised no objection"
+    refuse "asked for $gpus GPU$many; the container has $found, although the engine said yes"
 fi
 if ((memory)); then
-  limit=; read -r limit </sys/fs/cgroup/memory.max ||
-    read -r limit </sys/fs/cgroup/memory/memory.limit_in_bytes
+  { read -r limit </sys/fs/cgroup/memory.max ||
+    read -r limit </sys/fs/cgroup/memory/memory.limit_in_bytes; } 2>/dev/null
   if [[ $limit == max ]] || ((limit > memory)); then
-    refuse "asked for a memory limit of $memory bytes; the engine did not set it"
+    refuse "asked for a memory limit of $((memory >> 20)) MiB; the engine did not set it"
   fi
-fi 2>/dev/null
+fi
 if ((cpus)); then
-  quota= period=; read -r quota period </sys/fs/cgroup/cpu.max || {
-    read -r quota </sys/fs/cgroup/cpu/cpu.cfs_quota_us; read -r period </sys/fs/cgroup/cpu/cpu.cfs_period_us
-  }
+  { read -r quota period </sys/fs/cgroup/cpu.max || {
+    read -r quota </sys/fs/cgroup/cpu/cpu.cfs_quota_us
+    read -r period </sys/fs/cgroup/cpu/cpu.cfs_period_us; }; } 2>/dev/null
   if [[ $quota == max ]] || ((quota < 0 || quota * 1000 > (cpus + 1) * period)); then
-    refuse "asked for $((cpus / 1000)).$((cpus % 1000)) CPU cores; the engine did not set that limit"
+    refuse "asked for $(printf %g "${cpus}e-3") CPU cores; the engine did not set that limit"
   fi
-fi 2>/dev/null
+fi
 if ((shared)); then
   found=$(($(stat -f -c '%b * %S' /dev/shm)))
-  ((found + 65536 >= shared)) || refuse "asked for $shared bytes of shared memory; there are $found"
+  ((found + 65536 >= shared)) ||
+    refuse "asked for $((shared >> 20)) MiB of shared memory; there are $((found >> 20))"
 fi
 exec bash "$@" >/dev/null
-"""  # noqa: E501
+"""
 #: The exit code with which `CHECK` refuses.
 REFUSED = 78
 

@@ -45,10 +45,21 @@ def test_what_a_log_says_is_missing() -> None:
     assert [(lack.line, lack.where) for lack in found] == [
         ("scikit-learn==1.5.0", "requirements.txt"),
         ("apt-get install libgl1", "Containerfile"),
-        ("apt-get install dot", "Containerfile"),
+        ("apt-get install graphviz", "Containerfile"),
         ("--data /datasets/cifar/a:ro", "submit"),
     ]
     assert lacking.read("all is well\n", {}) == []
+
+
+def test_a_program_that_python_was_to_start() -> None:
+    log = (
+        'File "/usr/lib/python3.11/subprocess.py", line 1901, in _execute_child\n'
+        "    raise child_exception_type(errno_num, err_msg, err_filename)\n"
+        "FileNotFoundError: [Errno 2] No such file or directory: 'pdftotext'\n"
+    )
+    (lack,) = lacking.read(log, {})
+    assert (lack.line, lack.where) == ("apt-get install poppler-utils", "Containerfile")
+    assert lacking.read("FileNotFoundError: [Errno 2] No such file or directory: 'a.csv'", {}) == []
 
 
 def test_bases() -> None:
