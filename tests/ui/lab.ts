@@ -22,10 +22,15 @@ export class Lab {
       fetchNews: 'false',
       checkForUpdates: false
     });
+    this.bin = path.join(directory, 'bin');
+    fs.mkdirSync(this.bin);
   }
 
   /** The directory that the file browser shows. */
   readonly root: string;
+
+  /** The first directory on the server's PATH, for programs of a test's own. */
+  readonly bin: string;
 
   static async create(): Promise<Lab> {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'unattended-ui-'));
@@ -143,7 +148,7 @@ export class Lab {
     const inside = (name: string) => path.join(this.directory, name);
     return {
       ...process.env,
-      PATH: `${BIN}${path.delimiter}${process.env.PATH}`,
+      PATH: [this.bin, BIN, process.env.PATH].join(path.delimiter),
       UNATTENDED_STATE_DIR: inside('state'),
       UNATTENDED_CPUS: '4',
       UNATTENDED_GPUS: '',

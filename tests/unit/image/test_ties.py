@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ def find(tmp_path: Path, *cells: str) -> list[ties.Tie]:
 
 
 def test_data_outside_the_workspace_with_its_size(tmp_path: Path) -> None:
-    data = Path.home() / ".cache"
-    data.mkdir(exist_ok=True)
-    (found,) = find(tmp_path, f"root = open('{data}')")
+    # Not in a temporary directory: those are no data.
+    with tempfile.TemporaryDirectory(dir=Path.home(), prefix=".unattended-test-") as data:
+        (Path(data) / "images").write_bytes(bytes(170_000))
+        (found,) = find(tmp_path, f"root = open('{data}')")
     assert found.kind == "data"
-    assert found.message.startswith(f"{data}, ")
-    assert found.message.endswith("mount read-only")
+    assert found.message == f"{data}, 170 kB: mount read-only"
     assert found.option == f"--data {data}:ro"
 
 
