@@ -69,7 +69,8 @@ def make(
     notebook, kernel = prepared.notebook, prepared.kernel
     directory = notebook.directory
     cells = read_cells(notebook)
-    here = environment.inspect(kernel)
+    imported = {one.module.partition(".")[0] for one in prepared.requirements.imports.outside}
+    here = environment.inspect(kernel, imported)
     requirements, text = _requirements(prepared, directory)
     packages, unknown = system.collect(cells, kernel, prepared.requirements.text)
     repository = f"localhost/{_slug(notebook.path.stem)}"
@@ -87,7 +88,7 @@ def make(
     made = Made(
         directory / "Containerfile",
         repository,
-        ties=ties.find(cells, prepared.findings, prepared.requirements),
+        ties=ties.find(cells, prepared.findings, prepared.requirements, here),
         unknown=unknown,
     )
     contents = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..notebook.code import CellCode
+from ..notebook.environment import Environment
 from ..notebook.finding import Finding
 from ..notebook.requirements import Requirements
 from ..request import looks_secret
@@ -57,7 +58,10 @@ class Tie:
 
 
 def find(
-    cells: Sequence[CellCode], findings: Sequence[Finding], requirements: Requirements
+    cells: Sequence[CellCode],
+    findings: Sequence[Finding],
+    requirements: Requirements,
+    environment: Environment | None = None,
 ) -> list[Tie]:
     """Return what ties a notebook to this machine.
 
@@ -69,12 +73,15 @@ def find(
         What preflight found.
     requirements
         What was found out about its imports.
+    environment
+        The kernel's environment, asked for the modules that the notebook imports.
     """
     found = [
         *_paths(findings),
         *(tie for cell in cells for tie in _servers(cell)),
         *_variables(cells),
-        *_packages(requirements),
+        *_unavailable(requirements),
+        *(_elsewhere(environment) if environment is not None else ()),
         *_gpus(cells),
     ]
     unique: dict[tuple[str, str, str], Tie] = {}
@@ -159,15 +166,31 @@ def _variable(node: ast.AST) -> str | None:
     return None
 
 
-def _packages(requirements: Requirements) -> Iterator[Tie]:
+def _unavailable(requirements: Requirements) -> Iterator[Tie]:
+    """Yield what requirements.txt cannot supply."""
     for one in requirements.unmapped:
         if not one.optional:
+            where = "here and cannot be installed elsewhere" if one.installed else "not here either"
             yield Tie(
                 "package",
-                f"{one.module} is here and cannot be installed elsewhere: {one.reason}",
+                f"{one.module} is {where}: {one.reason}",
                 fix="add it to requirements.txt by a name or an address that pip understands",
                 cell=one.cell,
             )
+
+
+def _elsewhere(environment: Environment) -> Iterator[Tie]:
+    """Yield packages outside the kernel's environment: a person's own, or the system's."""
+    for name in sorted(environment.modules):
+        for package in environment.modules[name].packages:
+            place = package.location
+            if not place.is_relative_to(environment.prefix):
+                yield Tie(
+                    "package",
+                    f"{package.name} is installed outside the kernel's environment, in "
+                    f"{place.parent if place.suffix == '.dist-info' else place}",
+                    fix=f"requirements.txt needs {package.name}=={package.version}",
+                )
 
 
 def _gpus(cells: Sequence[CellCode]) -> Iterator[Tie]:

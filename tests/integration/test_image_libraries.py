@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_unattended.image import elf, system
+from jupyter_unattended.image import elf, system, ties
+from jupyter_unattended.notebook import environment
 from jupyter_unattended.notebook.kernels import Kernel
+from jupyter_unattended.notebook.requirements import Requirements
 
 
 @pytest.fixture
@@ -59,6 +61,24 @@ def test_what_wheels_lack(kernel: Kernel) -> None:
         ("libgl1", "pictures needs libGL.so.1, which its wheel lacks")
     ]
     assert unknown == ["libzz.so.9"]
+
+
+def test_packages_outside_the_environment_are_named(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(kernel, "pictures")
+    own = tmp_path / "own"
+    (own / "sounds").mkdir(parents=True)
+    (own / "sounds" / "__init__.py").touch()
+    info = own / "sounds-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sounds\nVersion: 2.0\n")
+    (info / "RECORD").write_text("sounds/__init__.py,,\n")
+    monkeypatch.setenv("PYTHONPATH", str(own))
+    here = environment.inspect(kernel, ["pictures", "sounds"])
+    (tie,) = ties.find([], [], Requirements("", "imports"), here)
+    assert tie.message == f"sounds is installed outside the kernel's environment, in {own}"
+    assert tie.fix == "requirements.txt needs sounds==2.0"
 
 
 def test_what_packages_call(kernel: Kernel) -> None:

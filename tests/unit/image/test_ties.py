@@ -11,7 +11,7 @@ from jupyter_unattended.notebook.code import read_cells
 from jupyter_unattended.notebook.finding import Subject
 from jupyter_unattended.notebook.kernels import Kernel
 from jupyter_unattended.notebook.reader import Notebook
-from jupyter_unattended.notebook.requirements import Requirements
+from jupyter_unattended.notebook.requirements import Requirements, Unmapped
 from tests.unit.notebook.notebooks import document
 
 
@@ -59,3 +59,20 @@ def test_sizes_are_counted_in_a_limited_time(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").write_bytes(bytes(1000))
     assert ties.size_of(tmp_path) == (1000, True)
     assert ties.size_of(tmp_path / "a" / "b") == (1000, True)
+
+
+def test_what_requirements_cannot_supply() -> None:
+    unmapped = [
+        Unmapped("mine", "no installed package has it; it is at /opt/mine", 2, installed=True),
+        Unmapped("gone", "no module of that name in the kernel python3", 3),
+        Unmapped("perhaps", "no module of that name in the kernel python3", optional=True),
+    ]
+    found = ties.find([], [], Requirements("", "imports", unmapped=unmapped))
+    assert [(tie.message, tie.cell) for tie in found] == [
+        (
+            "mine is here and cannot be installed elsewhere: no installed package has it; it is at "
+            "/opt/mine",
+            2,
+        ),
+        ("gone is not here either: no module of that name in the kernel python3", 3),
+    ]
