@@ -37,10 +37,13 @@ class Made:
         Libraries of which nobody here knows the package.
     repository
         The image's name without a tag.
+    recipe
+        What the Containerfile was written from.
     """
 
     containerfile: Path
     repository: str
+    recipe: containerfile.Recipe
     written: list[Path] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     ties: list[ties.Tie] = field(default_factory=list)
@@ -88,6 +91,7 @@ def make(
     made = Made(
         directory / "Containerfile",
         repository,
+        recipe,
         ties=ties.find(cells, prepared.findings, prepared.requirements, here),
         unknown=unknown,
     )
@@ -100,6 +104,22 @@ def make(
     for path, content in contents.items():
         _write(made, path, content, overwrite=overwrite)
     return made
+
+
+def pin(made: Made) -> None:
+    """Pin the base in the Containerfile by the digest that is known since the base was got.
+
+    Raises
+    ------
+    WorkspaceError
+        If the file cannot be written.
+    """
+    recipe = made.recipe
+    if recipe.base.pinned or _text(made.containerfile) != containerfile.render(recipe):
+        return
+    base = _pinned(recipe.base)
+    if base.pinned:
+        _replace(made.containerfile, containerfile.render(replace(recipe, base=base)))
 
 
 def _requirements(prepared: Prepared, directory: Path) -> tuple[str | None, str | None]:
@@ -138,17 +158,28 @@ def _big(directory: Path) -> Iterator[str]:
 
 
 def _write(made: Made, path: Path, content: str, *, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        if _text(path) != content:
+            made.kept.append(path)
+        return
+    _replace(path, content)
+    made.written.append(path)
+
+
+def _replace(path: Path, content: str) -> None:
     try:
-        if path.exists() and not overwrite:
-            if path.read_text(encoding="utf-8", errors="replace") != content:
-                made.kept.append(path)
-            return
         fresh = path.with_name(f".{path.name}-new")
         fresh.write_text(content, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be written ({error.strerror}).") from error
-    made.written.append(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _slug(name: str) -> str:

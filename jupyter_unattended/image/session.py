@@ -130,6 +130,7 @@ class Session:
         log = place / ".unattended" / f"image-{self.spec.notebook.stem}.log"
         report.building(log)
         built = building.build(made.containerfile, made.repository, log, report.step, report.said)
+        making.pin(made)
         report.built(built, time.monotonic() - began)
         return built
 
