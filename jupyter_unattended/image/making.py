@@ -16,6 +16,7 @@ from ..jobs.preparation import Prepared
 from ..notebook import environment
 from ..notebook.code import read_cells
 from . import bases, containerfile, system, ties
+from .containerfile import Recipe
 
 #: Things of this size in the notebook's directory are data, not code.
 _BIG = 20_000_000
@@ -43,7 +44,7 @@ class Made:
 
     containerfile: Path
     repository: str
-    recipe: containerfile.Recipe
+    recipe: Recipe
     written: list[Path] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     ties: list[ties.Tie] = field(default_factory=list)
@@ -77,7 +78,7 @@ def make(
     requirements, text = _requirements(prepared, directory)
     packages, unknown = system.collect(cells, kernel, prepared.requirements.text)
     repository = f"localhost/{_slug(notebook.path.stem)}"
-    recipe = containerfile.Recipe(
+    recipe = Recipe(
         notebook=notebook.path,
         base=_pinned(bases.choose(base, here.python_version, here.packages)),
         python_version=here.python_version,
