@@ -30,6 +30,7 @@ def reducers() -> dict[type, Callable[[NamespacePickler, Any], Any]]:
     return {
         types.FunctionType: _reduce_function,
         types.MethodType: _reduce_method,
+        types.ClassMethodDescriptorType: _reduce_descriptor,
         types.CellType: _reduce_cell,
         types.CodeType: _reduce_code,
         types.ModuleType: _reduce_module,
@@ -77,6 +78,15 @@ def _reduce_function(pickler: NamespacePickler, function: Any) -> Any:
 def _reduce_method(_pickler: NamespacePickler, method: types.MethodType) -> Any:
     # Not by its name, as pickle does: a class that is still empty has none of its names.
     return types.MethodType, (method.__func__, method.__self__)
+
+
+def _reduce_descriptor(_pickler: NamespacePickler, found: types.ClassMethodDescriptorType) -> Any:
+    return find_descriptor, (found.__objclass__, found.__name__)
+
+
+def find_descriptor(owner: type, name: str) -> Any:
+    """Return what stands in a class itself under `name`."""
+    return vars(owner)[name]
 
 
 def _globals_of(pickler: NamespacePickler, function: Any) -> Any:

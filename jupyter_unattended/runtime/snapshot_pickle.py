@@ -65,9 +65,9 @@ class NamespacePickler(BufferPickler):
     def reducer_override(self, obj: Any) -> Any:
         """Answer pickle's question how `obj` is to be saved."""
         self.current = obj
-        if isinstance(obj, type):
-            return snapshot_classes.reduce_class(self, obj)
         kind = type(obj)
+        if issubclass(kind, type):  # isinstance() would take list[int] for a class, before 3.11
+            return snapshot_classes.reduce_class(self, obj)
         if kind is _EndOfSkeletons:
             self.only_skeletons = False
             return bool, ()
@@ -125,7 +125,7 @@ def arrange(pickler: NamespacePickler, parts: Mapping[str, Any]) -> tuple[Any, .
         for part in parts.values()
         if isinstance(part, dict)
         for value in part.values()
-        if isinstance(value, type) and snapshot_classes.by_value(value)
+        if issubclass(type(value), type) and snapshot_classes.by_value(value)
     ]
 
     def contents() -> Iterator[Contents]:

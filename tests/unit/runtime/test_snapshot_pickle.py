@@ -246,10 +246,12 @@ CASES: dict[str, tuple[str, str]] = {
         class Pr(Protocol):
             def m(self) -> int: ...
         Id = NewType("Id", int)
+        Rows, Either = list[dict[str, Base]], int | None
         """,
         "assert box.v == 3 and Box[int] and Box.__parameters__ == (T,)\n"
         "assert nt == (1, 'x') and NT(2)._replace(b='y').b == 'y' and nt._fields == ('a', 'b')\n"
-        "assert TD(a=1) == {'a': 1} and Id(3) == 3",
+        "assert TD(a=1) == {'a': 1} and Id(3) == 3 and Rows == list[dict[str, Base]]\n"
+        "assert Either == int | None",
     ),
     "dataclasses": (
         """
