@@ -70,12 +70,14 @@ class Bundle:
 class Rendering:
     """What a backend would submit, as text to read, copy and run by hand.
 
-    `language` is a highlighter's name for it (``bash``, ``yaml``).
+    `language` is a highlighter's name for it (``bash``, ``yaml``). `notes` are sentences that a
+    person should read before submitting: how the job will be cut up, what it will cost.
     """
 
     text: str
     filename: str
     language: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Prepared:
     requirements
         What start.sh will install.
     findings
-        Preflight's findings.
+        Preflight's findings, what the policy forbids, and what the backend says of its plan.
     rendering
         What the backend would be given, as text.
     start_script
@@ -136,6 +136,8 @@ class Preparation:
             user_script=user_script is not None,
         )
         paths = JobPaths.in_workspace(workspace, ids.new(resolved.name or ""))
+        rendering = backend.render(Bundle(resolved, paths))
+        plan = [preflight.Finding("plan", "info", None, None, note) for note in rendering.notes]
         return Prepared(
             spec=resolved,
             notebook=notebook,
@@ -143,8 +145,8 @@ class Preparation:
             parameters=parameters,
             candidates=[] if index is not None else notebook_parameters.candidates(notebook.node),
             requirements=wanted,
-            findings=[*self._forbidden(spec, backend), *findings],
-            rendering=backend.render(Bundle(resolved, paths)),
+            findings=[*self._forbidden(spec, backend), *findings, *plan],
+            rendering=rendering,
             start_script=script,
             user_start_script=user_script,
             restarted_from=origin.job_id if origin else None,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.backend_contract import Site
 
 from jupyter_unattended.backends.batch.backend import BatchBackend
 from jupyter_unattended.errors import BackendError, ConflictError
@@ -43,6 +44,32 @@ while ((count < $1)); do
   journal "\\"event\\": \\"progress\\", \\"done\\": $count, \\"total\\": $1"
   [[ $count != "${2:-}" ]] || exit 7
 done
+"""
+
+
+#: Stays in its fourth step until it is told to stop; in the next link a later step raises.
+FAILS_LATER = """\
+import os, time
+from jupyter_unattended import resumable, stop_requested
+for step in resumable(range(20), state=[]):
+    while os.environ["UNATTENDED_ATTEMPT"] == "1" and step == 3 and not stop_requested():
+        time.sleep(0.1)
+    if step == 7:
+        raise ValueError("no")
+"""
+#: Neither a signal nor an exception ends it in the first link.
+IGNORES_SIGNALS = """\
+import os, pathlib, signal, time
+place = pathlib.Path(os.environ["UNATTENDED_CHECKPOINT_DIR"]) / "step"
+if not place.exists():
+    place.write_text("3")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            pass
+print("from step", place.read_text())
 """
 
 
@@ -88,12 +115,36 @@ def test_success_in_the_second_of_six_links_leaves_none_behind(
 
 
 @both_ways
-def test_a_failing_notebook_stops_its_chain(submit: Submit, cluster: Cluster, way: str) -> None:
-    run = submit(COUNTING, arguments=["50", "8"], options=chain(way, link=10))
-    ended = run.wait()
-    assert (ended.state, ended.exit_code) == (State.FAILED, 7)
-    assert run.attempts >= 2
+def test_a_failing_notebook_stops_its_chain(site: Site, cluster: Cluster, way: str) -> None:
+    """It fails in its second link, four steps after those of the first."""
+    job = site.submit(FAILS_LATER, options=chain(way, link=20, warning=10, total=120))
+    ended = site.end(job)
+    assert ended.state is State.FAILED
+    assert "ValueError: no" in ended.reason
+    assert ended.attempt == 2
     wait_for(lambda: not cluster.queue(), 60, "no link is left")
+
+
+def test_links_that_the_scheduler_starts_at_once_run_one_after_the_other(
+    backend: BatchBackend, workspace: Path, cluster: Cluster
+) -> None:
+    """Somebody hands in the same script three times."""
+    bundle = bundles.make(
+        workspace, COUNTING, backend=backend.name, arguments=["9"],
+        options=chain("requeue", link=8, warning=4),
+    )  # fmt: skip
+    script = workspace / "by-hand.sh"
+    script.write_text(backend.render(bundle).text)
+    for _ in range(3):
+        cluster.submit_by_hand(script)
+    wait_for(lambda: not cluster.queue(), 120, "all have ended", 0.3)
+    assert (bundle.paths.checkpoints / "count").read_text() == "9\n"
+    attempts = bundle.paths.existing_attempts()
+    records = [json.loads(attempt.record.read_text()) for attempt in attempts]
+    assert len(records) >= 3
+    assert records[-1]["exit_code"] == 0
+    for earlier, later in itertools.pairwise(records):
+        assert earlier["ended"] <= later["started"]
 
 
 @both_ways
@@ -186,16 +237,15 @@ def test_pausing_a_chain_and_resuming_it(submit: Submit, cluster: Cluster, way: 
 
 @both_ways
 def test_a_notebook_that_ignores_signals_is_killed_and_goes_on(
-    submit: Submit, cluster: Cluster, way: str
+    site: Site, cluster: Cluster, way: str
 ) -> None:
-    run = submit(
-        "trap '' TERM\n" + COUNTING,
-        arguments=["12"],
-        grace_period=1,
-        options=chain(way, link=9, warning=4),
+    job = site.submit(
+        IGNORES_SIGNALS, grace_period=2, options=chain(way, link=20, warning=10, total=120)
     )
-    assert run.wait().state is State.SUCCEEDED
-    assert run.attempts >= 2
+    ended = site.end(job)
+    assert ended.state is State.SUCCEEDED
+    assert site.output(ended) == "from step 3\n"
+    assert [one.exit_code for one in site.service.attempts(job.id)] == [75, 0]
     wait_for(lambda: not cluster.queue(), 60, "no link is left")
 
 

@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
     "hpc.bundles",
     "hpc.jobs",
     "hpc.chains",
+    "hpc.commands",
     "hpc.arrays",
     "hpc.digits",
     "hpc.pages",
@@ -97,7 +98,7 @@ def site(
     def stop(job: JobView) -> None:
         cluster.preempt(handle(job))
 
-    return Site(service, workspace, backend.name, kill, stop, patience=60, slots=cluster.slots)
+    return Site(service, workspace, backend.name, kill, stop, patience=120, slots=cluster.slots)
 
 
 @pytest.fixture

@@ -119,6 +119,19 @@ def test_pausing_a_queued_job_holds_it(submit: Submit, cluster: Cluster) -> None
     assert run.wait().state is State.SUCCEEDED
 
 
+def test_held_and_released_by_hand(submit: Submit, cluster: Cluster) -> None:
+    busy = submit("sleep 600", cpus=cluster.slots)
+    busy.wait(State.RUNNING)
+    run = submit("echo up")
+    run.wait(State.QUEUED)
+    cluster.hold_by_hand(run.ref.handle)
+    assert run.wait(State.PAUSED).reason == "held"
+    cluster.release_by_hand(run.ref.handle)
+    run.wait(State.QUEUED)
+    run.backend.cancel(busy.ref)
+    assert run.wait().state is State.SUCCEEDED
+
+
 def test_suspended_and_continued(submit: Submit, cluster: Cluster, workspace: Path) -> None:
     run = submit("echo up; until [[ -e go ]]; do sleep 0.2; done")
     run.wait_for_text("up")

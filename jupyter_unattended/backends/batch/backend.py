@@ -42,6 +42,8 @@ class BatchBackend(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     keeps_history: ClassVar[bool] = False
+    #: What is rendered can be handed to the scheduler by hand.
+    renders_whole: ClassVar[bool] = True
     #: The scheduler's name for people.
     scheduler: ClassVar[str]
     #: Programs without which nothing can be submitted.
@@ -249,7 +251,10 @@ class BatchBackend(ABC):
 
     def render(self, bundle: Bundle) -> Rendering:
         """Show the script that would be submitted."""
-        return Rendering(self.order(bundle).script, "job.sh", "bash")
+        order = self.order(bundle)
+        words = order.plan.words
+        notes = (f"{words[0].upper()}{words[1:]}.",) if words else ()
+        return Rendering(order.script, "job.sh", "bash", notes)
 
     def submit(self, bundle: Bundle) -> str:
         """Submit the job, with all its links where they are queued ahead."""

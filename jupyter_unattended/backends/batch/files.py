@@ -126,9 +126,9 @@ class BatchFiles:
             words[3].strip() if len(words) > 3 else "",
         )
 
-    def link_number(self) -> int:
-        """Return how many links have begun."""
-        return sum(line.startswith("start ") for line in _text(self.links).splitlines())
+    def links_ended(self) -> int:
+        """Return how many links have ended; one that runs may still be listed as waiting."""
+        return sum(line.startswith("end ") for line in _text(self.links).splitlines())
 
     def link_started(self) -> float | None:
         """Return when the newest link began, to the second."""

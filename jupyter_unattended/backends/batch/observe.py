@@ -20,6 +20,8 @@ EndedAs = Literal[
     "unclear", "cancelled", "time limit", "memory", "node", "preempted", "refused", "killed"
 ]
 
+#: start.sh's exit code when the kernel killed the notebook's process.
+_KILLED = 137
 #: For so many seconds a job that was stopped from outside is shown as that, then as queued.
 _JUST_NOW = 30
 
@@ -47,8 +49,6 @@ class Seen:
         When it ended, where the scheduler tells.
     ended_as
         How it ended.
-    position
-        0-based place in the queue, where it is known.
     starts
         When the scheduler expects it to start.
     delayed
@@ -63,7 +63,6 @@ class Seen:
     why: str = ""
     since: float | None = None
     ended_as: EndedAs = "unclear"
-    position: int | None = None
     starts: float | None = None
     delayed: bool = False
     job: str = ""
@@ -94,7 +93,7 @@ def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) ->
     record = attempt_records.record(existing[-1]) if existing else {}
     ending = files.read_ending()
     if ending is not None and ending.word != "paused":
-        return _ended_by_marker(ending, record, number)
+        return _ended_by_marker(ending, record, number, files)
     for entry in entries:
         if entry.phase == "running":
             return _running(entry, record, number, files)
@@ -151,18 +150,31 @@ def _waiting(entry: Seen, number: int, files: BatchFiles, request: str, links: i
             if entry.delayed or time.time() - (ended or 0) < _JUST_NOW:
                 state = State.PREEMPTED
         elif links > 1:
-            parts.append(f"link {files.link_number() + 1} of {links}")
+            parts.append(f"link {_link_number(entry, files)} of {links}")
+    elif links > 1:
+        parts.append(f"link 1 of {links}")
     if entry.why:
         parts.append(entry.why)
     if entry.starts is not None and entry.starts > time.time() + 5 and not entry.delayed:
         parts.append(f"expected to start {_clock(entry.starts)}")
-    return Observation(state, "; ".join(parts), attempt=number, position=entry.position)
+    return Observation(state, "; ".join(parts), attempt=number)
 
 
-def _ended_by_marker(ending: Ending, record: dict[str, Any], number: int) -> Observation:
+def _link_number(entry: Seen, files: BatchFiles) -> int:
+    ids = files.read_ids()
+    if len(ids) > 1 and entry.id in ids:
+        return ids.index(entry.id) + 1
+    return files.links_ended() + 1
+
+
+def _ended_by_marker(
+    ending: Ending, record: dict[str, Any], number: int, files: BatchFiles
+) -> Observation:
     state = _STATES.get(ending.word, State.FAILED)
     code = record.get("exit_code", ending.exit_code)
     reason = "" if state is State.SUCCEEDED else ending.reason
+    if code == _KILLED and not reason:
+        reason = out_of_memory(files.last_words())
     return Observation(state, reason, record.get("ended") or ending.at, code, number)
 
 
@@ -192,8 +204,9 @@ def _ended(
     if code == 75 and entry.ended_as == "unclear":
         reason = f"stopped from outside before its end, and {scheduler} did not queue it again"
         return Observation(State.PAUSED, reason, ended, 75, number)
-    if entry.why:
-        return Observation(State.FAILED, entry.why, ended, code, number)
+    why = out_of_memory(files.last_words()) or entry.why
+    if why:
+        return Observation(State.FAILED, why, ended, code, number)
     if number:
         return Observation(State.FAILED, VANISHED, ended, code, number)
     said = _last_line(files.last_words())
@@ -212,6 +225,14 @@ def interruption(words: str) -> str:
     if reason.startswith("NODE FAIL"):
         return "its node failed"
     return ""
+
+
+def out_of_memory(words: str) -> str:
+    """Return that it was killed for its memory, where Slurm put that into the job's output."""
+    found = re.findall(r"exceeded memory limit \(\d+ > (\d+)\)", words)
+    if found:
+        return f"out of memory with a limit of {round(int(found[-1]) / 2**20)}M"
+    return "out of memory" if re.search(r"[Dd]etected \d+ oom.kill event", words) else ""
 
 
 def _last_line(words: str) -> str:

@@ -85,14 +85,17 @@ def lengthen(backend: BatchBackend, job: JobRef, total_time: float) -> None:
     order = _order_again(backend, job)
     link = order.plan.link
     links = max(1, math.ceil(total_time / link - 1e-9)) if link else 1
+    ids = files.read_ids()
     try:
         files.write_total(total_time)
         files.write_planned(links)
-        ids = files.read_ids()
         if order.plan.way == "links" and len(ids) < links:
             queue_links(backend, files, order, links - len(ids), after=ids[-1])
     except OSError as error:
         raise _unwritable(error, files.root) from error
+    if files.read_ending() is not None:  # its last link ended meanwhile, and knew nothing of it
+        backend.delete(files.read_ids()[len(ids) :])
+        raise ConflictError(f"{job.job_id} has just ended; its total time came too late.")
 
 
 def queue_links(

@@ -329,6 +329,20 @@ class GridEngineCluster:
         """What a person does who does not know of us."""
         self.client("qdel", id_)
 
+    def hold_by_hand(self, id_: str) -> None:
+        """What a person does who does not know of us."""
+        self.client("qhold", id_)
+
+    def release_by_hand(self, id_: str) -> None:
+        """The same."""
+        self.client("qrls", id_)
+
+    def submit_by_hand(self, script: Path) -> None:
+        """The same, without waiting for its end."""
+        done = self.client("qsub", str(script))
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
     def script_pid(self, id_: str) -> int:
         """Return the process id of the batch script."""
         (found,) = self.root.glob(f"execd/*/active_jobs/{id_}.1/job_pid")
@@ -350,9 +364,10 @@ class GridEngineCluster:
         """SIGTERM to the script, as a site's NOTIFY_KILL=TERM does."""
         os.kill(self.script_pid(id_), signal.SIGTERM)
 
-    def submit_and_wait(self, script: Path) -> None:
-        """Submit a script by hand."""
-        done = self.client("qsub", "-sync", "y", str(script))
+    def submit_and_wait(self, script: Path, person: Person | None = None) -> None:
+        """Submit a script by hand, as root or as a person."""
+        command = ["qsub", "-sync", "y", str(script)]
+        done = person.run(command, self.env) if person else self.client(*command)
         if done.returncode:
             raise RuntimeError(done.stderr)
 

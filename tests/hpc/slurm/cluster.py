@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Literal
 
 from ..daemons import (
     Daemon,
@@ -27,6 +28,7 @@ from ..daemons import (
     wait_for,
     which,
 )
+from .database import Database
 
 CONF = """\
 ClusterName=unattended
@@ -45,16 +47,10 @@ SlurmctldLogFile={root}/slurmctld.log
 SlurmdLogFile={root}/slurmd.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-{completions}
+{keeps}
 SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,enable_user_top
-PriorityType=priority/multifactor
-PriorityWeightAge=0
-PriorityWeightPartition=1000
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE,GANG
 ReturnToService=2
@@ -82,6 +78,21 @@ PartitionName=gpu Nodes={host} PriorityTier=10 MaxTime=12:00:00 PreemptMode=off
 PartitionName=closed Nodes={host} AllowGroups=nobodyatall MaxTime=01:00:00
 """
 
+#: Where the cluster keeps how jobs ended.
+Keeps = Literal["database", "file", "nothing"]
+WITHOUT_DATABASE = """\
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectTypeParameters=CR_CPU
+PriorityType=priority/multifactor
+PriorityWeightAge=0
+PriorityWeightPartition=1000
+"""
+KEEPS = {
+    "file": WITHOUT_DATABASE + "JobCompType=jobcomp/filetxt\nJobCompLoc={root}/jobcomp.txt",
+    "nothing": WITHOUT_DATABASE + "JobCompType=jobcomp/none",
+}
+
 
 class SlurmCluster:
     """The daemons and what tests do to them."""
@@ -93,7 +104,7 @@ class SlurmCluster:
     #: A queue that runs many jobs at once, and what else to ask for to be let into it.
     wide = {"queue": "wide"}  # noqa: RUF012
 
-    def __init__(self, *, min_job_age: int = 3600, completions: bool = True) -> None:
+    def __init__(self, *, min_job_age: int = 3600, keeps: Keeps = "file") -> None:
         need_root()
         install(("munged", "slurmctld", "slurmd", "sbatch"), ("munge", "slurm-wlm"))
         self.root = scratch("unattended-slurm-")
@@ -101,29 +112,36 @@ class SlurmCluster:
         self.person = Person(self.root)
         controller_port, node_port = free_ports(2)
         self.conf = self.root / "slurm.conf"
+        self.env = {"SLURM_CONF": str(self.conf)}
+        self._set_up_munge()
+        self.munged = self._munged()
+        self.database = Database(self.root) if keeps == "database" else None
         self.conf.write_text(
             CONF.format(
                 root=self.root,
                 host=self.host,
                 cpus=self.slots,
                 min_job_age=min_job_age,
-                completions=f"JobCompType=jobcomp/filetxt\nJobCompLoc={self.root}/jobcomp.txt"
-                if completions
-                else "JobCompType=jobcomp/none",
+                keeps=self.database.settings
+                if self.database
+                else KEEPS[keeps].format(root=self.root),
                 controller_port=controller_port,
                 node_port=node_port,
             )
         )
         (self.root / "gres.conf").write_text("Name=gpu Type=a100 File=/dev/tty[0-1]\n")
-        (self.root / "munge.key").write_bytes(secrets.token_bytes(1024))
-        (self.root / "munge.key").chmod(0o400)
         for name in ("state", "spool"):
             (self.root / name).mkdir()
-        self.env = {"SLURM_CONF": str(self.conf)}
-        self.munged = self._munged()
+        if self.database is not None:
+            self.database.start(self.env)
         self.controller = self._controller()
         self.node = self._node()
         wait_for(self._idle, 30, "slurmd registered with slurmctld")
+
+    def _set_up_munge(self) -> None:
+        key = self.root / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
 
     def _munged(self) -> Daemon:
         root = self.root
@@ -210,6 +228,20 @@ class SlurmCluster:
         """What a person does who does not know of us."""
         self.client("scancel", id_)
 
+    def hold_by_hand(self, id_: str) -> None:
+        """What a person does who does not know of us."""
+        self.client("scontrol", "uhold", id_)
+
+    def release_by_hand(self, id_: str) -> None:
+        """The same."""
+        self.client("scontrol", "release", id_)
+
+    def submit_by_hand(self, script: Path) -> None:
+        """The same, without waiting for its end."""
+        done = self.client("sbatch", str(script))
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
     def script_pid(self, id_: str) -> int:
         """Return the process id of the batch script."""
         return min(self.processes(id_))
@@ -223,9 +255,10 @@ class SlurmCluster:
         """SIGTERM, a while, SIGKILL, and back into the queue."""
         self.client("scontrol", "requeue", id_)
 
-    def submit_and_wait(self, script: Path) -> None:
-        """Submit a script by hand."""
-        done = self.client("sbatch", "-W", str(script))
+    def submit_and_wait(self, script: Path, person: Person | None = None) -> None:
+        """Submit a script by hand, as root or as a person."""
+        command = ["sbatch", "-W", str(script)]
+        done = person.run(command, self.env) if person else self.client(*command)
         if done.returncode:
             raise RuntimeError(done.stderr)
 
@@ -247,8 +280,11 @@ class SlurmCluster:
                 self.client("scancel", "--quiet", "--full", "-u", user)
             with contextlib.suppress(TimeoutError):
                 wait_for(lambda: self.client("squeue", "-h").stdout == "", 15, "empty", 0.2)
-        for daemon in (self.node, self.controller, self.munged):
-            daemon.stop()
+        self.node.stop()
+        self.controller.stop()
+        if self.database is not None:
+            self.database.stop()
+        self.munged.stop()
         # A job that slurmctld forgot over its own death keeps the process that watches it.
         end_processes_with(f"SLURM_CONF={self.conf}")
         self.person.remove()

@@ -20,7 +20,7 @@ from ..bundles import Run
 from ..chains import COUNTING
 from ..daemons import wait_for
 from ..jobs import Submit
-from .cluster import SlurmCluster
+from .cluster import Keeps, SlurmCluster
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_a_node_that_fails_has_its_job_queued_again(submit: Submit, cluster: Slu
     assert run.attempts == 2
 
 
-@pytest.mark.parametrize("completions", [True, False])
+@pytest.mark.parametrize("keeps", ["database", "file", "nothing"])
 def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, completions: bool
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, keeps: Keeps
 ) -> None:
-    """There is no accounting database, perhaps a file of completed jobs; nobody looks in time."""
-    forgetful = SlurmCluster(min_job_age=2, completions=completions)
+    """Nobody looks in time; there is a database, a file of completed jobs, or neither."""
+    forgetful = SlurmCluster(min_job_age=2, keeps=keeps)
     try:
         for name, value in forgetful.env.items():
             monkeypatch.setenv(name, value)
@@ -117,7 +117,7 @@ def test_what_slurm_has_forgotten_is_decided_from_the_job_directory(
         assert good.now().state is State.SUCCEEDED
         assert (bad.now().state, bad.now().exit_code) == (State.FAILED, 3)
         assert stopped.now().state is State.CANCELLED
-        if completions:
+        if keeps != "nothing":
             assert killed.now().state is State.FAILED
             assert held.now().state is State.CANCELLED
         else:  # the service decides

@@ -8,7 +8,14 @@ import pytest
 from jupyter_unattended.backends.base import JobRef
 from jupyter_unattended.backends.batch.backend import entries_of
 from jupyter_unattended.backends.batch.files import BatchFiles
-from jupyter_unattended.backends.batch.observe import EndedAs, Phase, Seen, interruption, observe
+from jupyter_unattended.backends.batch.observe import (
+    EndedAs,
+    Phase,
+    Seen,
+    interruption,
+    observe,
+    out_of_memory,
+)
 from jupyter_unattended.jobs.states import State
 
 from ..conftest import MakeBundle
@@ -72,6 +79,25 @@ def test_between_two_links_it_is_queued_as_the_next(place: Place) -> None:
     found = place.see(seen("pending", "waiting for free resources"), links=3)
     assert found.state is State.QUEUED
     assert found.reason == "link 2 of 3; waiting for free resources"
+
+
+def test_a_link_that_just_began_is_not_the_one_that_waits(place: Place) -> None:
+    """What a scheduler said may be a second old, what is in a file is not."""
+    place.attempt(1, ended=150.0, exit_code=75)
+    place.attempt(2)
+    place.files.links.write_text("start 1 100 7 0\nend 1 150 50 75 moved 1-2\nstart 2 160 7 0\n")
+    assert place.see(seen("pending"), links=3).reason == "link 2 of 3"
+
+
+def test_a_chain_says_so_before_it_begins(place: Place) -> None:
+    assert place.see(seen("pending", "waiting"), links=6).reason == "link 1 of 6; waiting"
+
+
+def test_links_that_are_queued_ahead_are_numbered_by_their_ids(place: Place) -> None:
+    place.attempt(1)  # killed: nobody wrote how it ended
+    place.files.links.write_text("start 1 100 6 0\n")
+    place.files.add_ids(["6", "7", "8"])
+    assert place.see(seen("pending"), links=3).reason == "link 2 of 3"
 
 
 def test_what_slurm_wrote_into_the_log_tells_why_it_waits_again(place: Place) -> None:
@@ -178,3 +204,25 @@ def test_an_id_that_was_given_out_again_is_another_job(place: Place) -> None:
 )  # fmt: skip
 def test_what_interrupted_the_last_link(words: str, reason: str) -> None:
     assert interruption(words) == reason
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("", ""),
+        ("error: StepId=4.batch exceeded memory limit (326135808 > 104857600), being killed",
+         "out of memory with a limit of 100M"),
+        ("slurmstepd: error: Detected 1 oom-kill event(s) in StepId=5.batch cgroup.",
+         "out of memory"),
+        ("slurmstepd: error: Detected 2 oom_kill events in StepId=5.batch.", "out of memory"),
+    ],
+)  # fmt: skip
+def test_what_slurm_says_of_memory(words: str, reason: str) -> None:
+    assert out_of_memory(words) == reason
+
+
+def test_a_notebook_that_the_kernel_killed_for_its_memory_says_so(place: Place) -> None:
+    place.attempt(1, ended=150.0, exit_code=137)
+    place.files.done.write_text("failed 137 151 \n")
+    place.files.scheduler_log.write_text("Detected 1 oom-kill event(s) in StepId=7.batch\n")
+    assert place.see().reason == "out of memory"
