@@ -23,6 +23,7 @@ from jupyter_unattended.errors import ConflictError, SpecError
 from jupyter_unattended.jobs import ids
 from jupyter_unattended.jobs.service import JobService
 from jupyter_unattended.jobs.states import FINAL, State
+from jupyter_unattended.jobs.testing import as_test
 from jupyter_unattended.jobs.view import JobView
 from jupyter_unattended.paths import JobPaths
 from jupyter_unattended.spec import JobSpec
@@ -254,6 +255,15 @@ class BackendContract:
         else:
             assert end.state is State.FAILED
             assert end.reason != ""
+
+    def test_a_test_run_goes_round_the_whole_circle(self, site: Site) -> None:
+        job = site.service.submit(as_test(site.spec(*DRAWS)), force=True)
+        end = site.end(job)
+        assert (end.state, end.attempt) == (State.SUCCEEDED, 2), f"{end} {site.log(job)}"
+        assert [attempt.exit_code for attempt in site.service.attempts(job.id)] == [75, 0]
+        # A few steps, with the stop in their middle.
+        assert site.count(job, "step ") == 4
+        assert site.count(job, "prepared\n") == 1
 
     def test_pause_and_resume(self, site: Site) -> None:
         backend = site.service.backend(site.backend)

@@ -11,6 +11,7 @@ import pytest
 from jupyter_unattended.jobs.drill import Driller
 from jupyter_unattended.jobs.service import JobService
 from jupyter_unattended.jobs.states import State
+from jupyter_unattended.jobs.testing import as_test
 from jupyter_unattended.spec import JobSpec
 
 from .jobdir import notebook
@@ -58,8 +59,6 @@ def test_a_drill_finds_a_notebook_that_differs_by_itself(
 
 @pytest.mark.timeout(300)
 def test_a_test_run_goes_round_the_whole_circle(service: JobService, workspace: Path) -> None:
-    from jupyter_unattended.cli.submit import as_test
-
     view = service.submit(as_test(write(workspace, TRAIN)), force=True)
     end = service.wait(view.id, timeout=120)
     assert end.state is State.SUCCEEDED, end.reason
