@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +265,37 @@ def test_the_run_ai_handler_works_unchanged(tmp_path: Path) -> None:
     assert attempt(job, lambda _process: None)[0] == 0, job.log(2)
     assert job.text(2) == "done 30\n"
     assert job.log(2).splitlines()[0] != "1"
+
+
+SCRIPT = """\
+import random, sys, time
+from jupyter_unattended import Checkpoint, resumable
+
+random.seed(1)
+drawn = []
+for step in resumable(range(30), state=drawn, every="60s"):
+    drawn.append(random.random()); time.sleep(0.05)
+    print("step", step, flush=True)
+Checkpoint("end").save({"drawn": drawn})
+print("end", sys.argv[1:], sum(drawn), random.random())
+"""
+
+
+def test_a_loop_in_a_script_goes_on_too(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    user_script = f'#!/bin/bash\nexec {sys.executable} train.py "$@"\n'
+    job = Job(tmp_path, user_script=user_script, arguments=["--lr=1"])
+    for number, how in ((1, signal.SIGTERM), (2, signal.SIGTERM)):
+        assert attempt(job, kill_after_lines(job, number, "step ", 5, how))[0] == 75
+    assert attempt(job, lambda _process: None)[0] == 0, job.log(3)
+    printed = [line for number in (1, 2, 3) for line in job.log(number).splitlines()]
+    assert [line for line in printed if line.startswith("step ")] == [
+        f"step {n}" for n in range(30)
+    ]
+    chance = random.Random(1)
+    drawn = [chance.random() for _ in range(30)]
+    assert printed[-1] == f"end ['--lr=1'] {sum(drawn)} {chance.random()}"
+    # Other arguments are another run.
+    job.arguments = ["--lr=2"]
+    assert attempt(job, lambda _process: None)[0] == 0
+    assert job.log(4).count("step ") == 30
