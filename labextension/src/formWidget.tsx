@@ -104,6 +104,11 @@ export class FormWidget extends ReactWidget {
   private _stale = new Signal<this, void>(this);
 }
 
+/** What has just been asked for is where a person at the keyboard goes on. */
+function takeFocus(element: HTMLElement | null): void {
+  element?.focus();
+}
+
 function FormBody(props: {
   widget: FormWidget;
   target: FormTarget;
@@ -242,7 +247,12 @@ function FormBody(props: {
       <div className="jp-Unattended-formScroll">
         <Findings findings={findings} show={finding => host.showCell(finding)} trans={trans} />
         {preview !== null ? (
-          <section className="jp-Unattended-preview" aria-label={trans.__('Preview')}>
+          <section
+            className="jp-Unattended-preview"
+            aria-label={trans.__('Preview')}
+            tabIndex={-1}
+            ref={takeFocus}
+          >
             {preview.files.map(file => (
               <React.Fragment key={file.filename}>
                 <h3>{file.filename}</h3>

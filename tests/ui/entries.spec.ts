@@ -5,6 +5,8 @@ import * as path from 'path';
 
 import { expect, Screen, test } from './fixtures';
 
+test.use({ file: __filename });
+
 const FORM = /^Run train\.ipynb unattended$/;
 
 test.beforeAll(({ lab }) => {
@@ -63,7 +65,8 @@ test('both sides say so if they are of different versions', async ({ page, lab }
 });
 
 test('a server without our side is told how to get it', async ({ page, lab }) => {
-  await page.route('**/jupyter-unattended/**', route => route.fulfill({ status: 404, body: '' }));
+  const ours = new RegExp(`:${lab.port}/jupyter-unattended/`);
+  await page.route(ours, route => route.fulfill({ status: 404, body: '' }));
   await page.goto(lab.url('lab?reset'));
   await expect(
     page.getByRole('alert').filter({ hasText: 'jupyter server extension enable' })

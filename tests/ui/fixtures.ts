@@ -3,8 +3,9 @@ import { expect, test as base } from '@playwright/test';
 
 import { Lab } from './lab';
 
-/** A test with a JupyterLab of its file's own. */
-export const test = base.extend<object, { lab: Lab }>({
+/** A test with a JupyterLab of its file's own, if the file calls `test.use({ file: __filename })`. */
+export const test = base.extend<object, { file: string; lab: Lab }>({
+  file: ['', { option: true, scope: 'worker' }],
   lab: [
     async ({}, use) => {
       const lab = await Lab.create();

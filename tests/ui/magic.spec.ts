@@ -5,6 +5,8 @@ import type { Locator, Page } from '@playwright/test';
 import { expect, Screen, test } from './fixtures';
 import type { Lab } from './lab';
 
+test.use({ file: __filename });
+
 /** The cells of submits.ipynb, by what they are for. */
 const [LOAD, SUBMIT, FORM] = [3, 4, 5];
 

@@ -4,6 +4,8 @@ import * as fs from 'fs';
 
 import { expect, Screen, test } from './fixtures';
 
+test.use({ file: __filename });
+
 test.describe.configure({ mode: 'serial' });
 test.use({ permissions: ['clipboard-read', 'clipboard-write'] });
 
