@@ -85,7 +85,8 @@ export function JobList(props: {
       className="jp-Unattended-list"
       count={jobs.length}
       rowHeight={ROW_HEIGHT}
-      focused={moved ? index : undefined}
+      focused={index}
+      moves={moved}
       containerProps={{
         role: 'listbox',
         tabIndex: 0,

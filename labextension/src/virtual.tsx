@@ -10,8 +10,10 @@ interface IVirtualListProps {
   /** Draws one row; it is put into a box of the row's height. */
   row: (index: number) => React.ReactNode;
   className?: string;
-  /** Brought into view when it changes. */
+  /** The row that the keyboard is on. */
   focused?: number;
+  /** How often the keyboard has moved it; it is brought into view then, not when rows are added. */
+  moves?: number;
   /** Stay at the end while rows are added, until the reader scrolls away from it. */
   follow?: boolean;
   onFollowChange?: (follow: boolean) => void;
@@ -57,7 +59,8 @@ export function VirtualList(props: IVirtualListProps): JSX.Element {
     } else if (to > element.scrollTop + element.clientHeight) {
       element.scrollTop = to - element.clientHeight;
     }
-  }, [focused, rowHeight, ref]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- see moves
+  }, [props.moves, rowHeight, ref]);
 
   const onScroll = (event: React.UIEvent<HTMLDivElement>) => {
     const element = event.currentTarget;

@@ -209,5 +209,5 @@ test('from the form to the end of the job by keyboard alone', async ({ page, lab
   await expect(job.getByRole('tab', { name: 'Notebook' })).toBeFocused();
   await page.keyboard.press('End');
   await expect(job.getByRole('tab', { name: 'Details' })).toBeFocused();
-  await expect(job.getByText('COLOUR')).toBeVisible();
+  await expect(job.getByText('COLOUR', { exact: true })).toBeVisible();
 });
