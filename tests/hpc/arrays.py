@@ -16,6 +16,7 @@ from jupyter_unattended.jobs.states import State
 
 from . import bundles
 from .bundles import Run
+from .chains import COUNTING, chain
 from .daemons import wait_for
 
 Submit = Callable[..., Run]
@@ -78,7 +79,7 @@ def test_one_task_of_an_array_can_be_paused_and_cancelled(
 ) -> None:
     made = [
         bundles.make(workspace, "echo up; sleep $1", backend=backend.name, arguments=[seconds])
-        for seconds in ("60", "2", "60")
+        for seconds in ("600", "2", "600")
     ]
     handles = backend.submit_many(made)
     jobs = [
@@ -91,17 +92,38 @@ def test_one_task_of_an_array_can_be_paused_and_cancelled(
         return [observed[job.job_id].state for job in jobs]
 
     wait_for(
-        lambda: states() == [State.RUNNING, State.SUCCEEDED, State.RUNNING], 40, "two run on", 0.3
+        lambda: states() == [State.RUNNING, State.SUCCEEDED, State.RUNNING], 90, "two run on", 0.3
     )
     backend.pause(jobs[0])
     backend.cancel(jobs[2])
     wait_for(
-        lambda: states() == [State.PAUSED, State.SUCCEEDED, State.CANCELLED], 40, "as asked", 0.3
+        lambda: states() == [State.PAUSED, State.SUCCEEDED, State.CANCELLED], 90, "as asked", 0.3
     )
     backend.resume(jobs[0])
-    wait_for(lambda: states()[0] is State.RUNNING, 40, "it runs again", 0.3)
+    wait_for(lambda: states()[0] is State.RUNNING, 90, "it runs again", 0.3)
     backend.cancel(jobs[0])
-    wait_for(lambda: states()[0] is State.CANCELLED, 40, "it is cancelled", 0.3)
+    wait_for(lambda: states()[0] is State.CANCELLED, 90, "it is cancelled", 0.3)
+    wait_for(lambda: not cluster.queue(), 60, "the queue is empty")
+
+
+def test_the_runs_of_an_array_may_be_chains(
+    backend: BatchBackend, workspace: Path, cluster: Cluster
+) -> None:
+    options = chain("requeue", link=8, warning=4)
+    made = [
+        bundles.make(workspace, COUNTING, backend=backend.name, arguments=[count], options=options)
+        for count in ("2", "7")
+    ]
+    handles = backend.submit_many(made)
+    jobs = [
+        JobRef(bundle.job_id, handle, bundle.paths)
+        for bundle, handle in zip(made, handles, strict=True)
+    ]
+    ended = wait_for_all(backend, jobs, 120)
+    assert {one.state for one in ended.values()} == {State.SUCCEEDED}
+    assert len(made[0].paths.existing_attempts()) == 1
+    assert len(made[1].paths.existing_attempts()) >= 2
+    assert (made[1].paths.checkpoints / "count").read_text() == "7\n"
     wait_for(lambda: not cluster.queue(), 60, "the queue is empty")
 
 

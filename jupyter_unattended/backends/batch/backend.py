@@ -22,6 +22,7 @@ from ...spec import JobSpec
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
 from . import queueing, script
 from .commands import Commands, first_line
+from .endings import Endings
 from .files import BatchFiles
 from .observe import Seen, observe
 from .options import BatchOptions
@@ -59,6 +60,7 @@ class BatchBackend(ABC):
         self._profile: Profile | None = None
         self._commands: Commands | None = None
         self._status: Status | None = None
+        self._endings = Endings(lambda ids: self.ask_accounting(ids))
         self._limits: dict[str | None, tuple[float, float | None]] = {}
 
     # -- what each scheduler fills in --------------------------------------------------------------
@@ -277,23 +279,21 @@ class BatchBackend(ABC):
         observed: dict[str, Observation] = {}
         unclear: dict[str, tuple[JobRef, list[str]]] = {}
         for job in jobs:
-            ids = BatchFiles.of(job.paths).read_ids() or [job.handle]
+            files = BatchFiles.of(job.paths)
+            ids = files.read_ids() or [job.handle]
             entries = entries_of(job, known, ids)
-            seen = observe(job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned())
+            seen = observe(job, entries, self.scheduler, files.read_planned(), accounted=False)
             if seen is not None:
                 observed[job.job_id] = seen
             else:
                 unclear[job.job_id] = (job, ids)
-        if unclear:
-            wanted = [one for _, ids in unclear.values() for one in ids if one]
-            finished = self.ask_accounting(wanted) if wanted else {}
-            for job_id, (job, ids) in unclear.items():
-                entries = entries_of(job, finished, ids)
-                seen = observe(
-                    job, entries, self.scheduler, BatchFiles.of(job.paths).read_planned()
-                )
-                if seen is not None:
-                    observed[job_id] = seen
+        finished = self._endings.of([one for _, ids in unclear.values() for one in ids], known)
+        for job_id, (job, ids) in unclear.items():
+            files = BatchFiles.of(job.paths)
+            entries = entries_of(job, finished, ids)
+            seen = observe(job, entries, self.scheduler, files.read_planned())
+            if seen is not None:
+                observed[job_id] = seen
         return observed
 
     def cancel(self, job: JobRef) -> None:

@@ -73,7 +73,9 @@ class Seen:
         return cls(**row)
 
 
-def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) -> Observation | None:
+def observe(
+    job: JobRef, entries: Sequence[Seen], scheduler: str, links: int, accounted: bool = True
+) -> Observation | None:
     """Say how a job stands; None where neither scheduler nor job directory can tell.
 
     Parameters
@@ -86,6 +88,9 @@ def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) ->
         Its name for people.
     links
         How many links the job was planned with.
+    accounted
+        Whether `entries` has what the accounting knows of jobs that ended. If not, a job that was
+        stopped is left open: only there is written whether somebody or a limit stopped it.
     """
     files = BatchFiles.of(job.paths)
     existing = job.paths.existing_attempts()
@@ -111,7 +116,7 @@ def observe(job: JobRef, entries: Sequence[Seen], scheduler: str, links: int) ->
             State.CANCELLED, "cancelled", record.get("ended"), record.get("exit_code"), number
         )
     if not entries:
-        return _forgotten(record, number, scheduler)
+        return _forgotten(record, number, scheduler, accounted)
     return _ended(entries[-1], record, number, files, scheduler)
 
 
@@ -178,10 +183,12 @@ def _ended_by_marker(
     return Observation(state, reason, record.get("ended") or ending.at, code, number)
 
 
-def _forgotten(record: dict[str, Any], number: int, scheduler: str) -> Observation | None:
+def _forgotten(
+    record: dict[str, Any], number: int, scheduler: str, accounted: bool
+) -> Observation | None:
     """Decide from the directory alone; None where it does not say."""
     code = record.get("exit_code")
-    if code is None:
+    if code is None or (code == 75 and not accounted):
         return None
     if code == 75:
         reason = f"stopped from outside before its end, and {scheduler} does not have it any more"

@@ -12,7 +12,10 @@ from xml.etree import ElementTree as ET
 
 from ...errors import BackendError
 from ..batch.observe import Seen
+from . import reasons
 
+#: Values of ``failed`` of a run that another one followed: migrating, rescheduling.
+_QUEUED_AGAIN = ("24", "25")
 _DETAIL = re.compile(r"<(JB_job_number|QIM_message|ULNG_value|MES_message)>(.*?)</\1>", re.DOTALL)
 
 
@@ -35,12 +38,13 @@ def parse_jobs(text: str) -> list[dict[str, Any]]:
     return rows
 
 
-def parse_details(text: str) -> dict[str, str]:
+def parse_details(text: str) -> dict[str, list[str]]:
     """Return why jobs wait or are in error, by job number, from ``qstat -j … -xml``.
 
-    What it writes is not always XML (``<job ids>``), so it is read tag by tag.
+    What is said of queues, for all jobs, is under an empty number. What it writes is not always XML
+    (``<job ids>``), so it is read tag by tag.
     """
-    said: dict[str, str] = {}
+    said: dict[str, list[str]] = {}
     number = ""
     meant: list[str] = []
     for tag, content in _DETAIL.findall(text):
@@ -48,12 +52,12 @@ def parse_details(text: str) -> dict[str, str]:
         if tag == "JB_job_number":
             number = words
         elif tag == "QIM_message" and words:
-            said[number] = words
+            said.setdefault(number, []).insert(0, words)
         elif tag == "ULNG_value":
             meant.append(words)
         elif tag == "MES_message":
-            for one in meant:
-                said.setdefault(one, words)
+            for one in meant or [""]:
+                said.setdefault(one, []).append(re.sub(r"\s+", " ", words))
             meant = []
     return said
 
@@ -80,13 +84,16 @@ def _ended(id_: str, fields: dict[str, str]) -> Seen:
     at = _time(fields.get("end_time", "").strip())
     code = failed.split()[0]
     if code == "37" or "h_rt" in failed:
-        return Seen(id_, "ended", "killed at a limit that Grid Engine enforces", at, "time limit")
+        why, ended_as = reasons.why_killed_at_a_limit(fields)
+        return Seen(id_, "ended", why, at, ended_as)
     if status == "137" or code == "100":
         memory = fields.get("maxvmem", "").strip()
         why = "killed with SIGKILL: at a limit (h_rt, h_vmem), with qdel, or by the system"
         if memory and memory != "0.000":
             why += f"; it had used {memory} of memory"
         return Seen(id_, "ended", why, at, "killed")
+    if code in _QUEUED_AGAIN:
+        return Seen(id_, "ended", "", at)
     if code != "0":
         return Seen(id_, "ended", f"Grid Engine could not run it ({failed})", at, "refused")
     return Seen(id_, "ended", "", at)

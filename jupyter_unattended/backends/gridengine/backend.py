@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...errors import BackendError, BackendUnavailableError, SpecError, UnsupportedError
 from ...spec import JobSpec, parse_duration
@@ -23,7 +23,7 @@ from ..batch.order import Order
 from ..batch.plan import Plan
 from ..batch.profile import Profile
 from ..batch.status import Rows
-from . import accounting
+from . import accounting, reasons
 from .options import GridEngineOptions
 
 #: qacct reads the whole accounting file for each question: ask about so many jobs at a time.
@@ -140,14 +140,18 @@ class GridEngineBackend(BatchBackend):
         rows = accounting.parse_jobs(listed)
         puzzling = [row for row in rows if "E" in row["letters"]]
         puzzling += [row for row in rows if "q" in row["letters"] and row not in puzzling]
-        said: dict[str, str] = {}
+        said: dict[str, list[str]] = {}
         if puzzling:
             numbers = dict.fromkeys(row["id"].split(".")[0] for row in puzzling)
             asked = ",".join(list(numbers)[:_EXPLAINED_AT_ONCE])
             details = self.commands.run(["qstat", "-xml", "-j", asked])
             if details.returncode == 0:
                 said = accounting.parse_details(details.stdout)
-        return [_seen(row, said.get(row["id"].split(".")[0], "")) for row in rows]
+        everywhere = said.get("", [])
+        return [
+            reasons.standing(row, [*said.get(row["id"].split(".")[0], []), *everywhere])
+            for row in rows
+        ]
 
     def ask_accounting(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Ask qacct, as long as it answers quickly."""
@@ -311,30 +315,6 @@ def _limit(text: str) -> float | None:
     except ValueError:
         return None
     return parsed if isinstance(parsed, float) else None
-
-
-def _seen(row: dict[str, Any], said: str) -> dict[str, Any]:
-    letters = row["letters"]
-    seen: dict[str, Any] = {"id": row["id"], "since": row["since"], "why": ""}
-    if "E" in letters:
-        said = re.sub(r"^\S+ \S+ \[\S+\]: (error: )?", "", said) or "see qstat -j"
-        return {**seen, "phase": "held", "why": f"Grid Engine could not start it: {said}"}
-    if "q" in letters or "w" in letters:
-        if "h" in letters and "hold_jid" not in said:
-            return {**seen, "phase": "held", "why": "held"}
-        return {**seen, "phase": "pending", "why": _waiting(said)}
-    if set(letters) & set("sST"):
-        return {**seen, "phase": "suspended", "why": "suspended by Grid Engine"}
-    return {**seen, "phase": "running", "why": "being deleted" if "d" in letters else ""}
-
-
-def _waiting(said: str) -> str:
-    if not said:
-        return "waiting in the queue"
-    if "dependencies" in said:
-        return "waiting for the link before it"
-    said = re.sub(r"\s+", " ", said)
-    return f"waiting: {said}"
 
 
 def _refusal(said: str) -> str:

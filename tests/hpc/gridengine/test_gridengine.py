@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from jupyter_unattended.backends.batch.profile import load
 from jupyter_unattended.backends.gridengine import GridEngineBackend
 from jupyter_unattended.errors import BackendError, SpecError
+from jupyter_unattended.jobs import aftermath
 from jupyter_unattended.jobs.states import State
 
 from ..chains import COUNTING
@@ -136,6 +138,59 @@ def test_grid_engine_does_not_answer_and_its_jobs_go_on(
     run.backend.status.forget()
     assert run.wait().state is State.SUCCEEDED
     assert run.attempts == 1
+
+
+def test_the_reasons_why_jobs_wait(submit: Submit, cluster: GridEngineCluster) -> None:
+    busy = submit("sleep 600", gpus=2)
+    busy.wait(State.RUNNING)
+    gpus = submit("true", gpus=1)
+    asked = "waiting for gpus: it asks for 1, and no host has so much of it free"
+    assert asked in gpus.wait_for_reason("gpus")
+    large = submit("true", cpus=cluster.slots)
+    assert "parallel environment omp" in large.wait_for_reason("waiting for free slots")
+    rest = [submit("sleep 600") for _ in range(cluster.slots - 1)]
+    for one in rest:
+        one.wait(State.RUNNING)
+    small = submit("true")
+    assert "its queues are full" in small.wait_for_reason("waiting for a free slot")
+    ahead = submit("true", options={"chain": "links", "link_time": 60, "total_time": 120})
+    wait_for(
+        lambda: ahead.backend._entries(ahead.ref)[1].why == "waiting for the link before it",
+        30,
+        "its second link waits for the first",
+        1,
+    )
+
+
+def test_out_of_memory_is_said_with_the_limit(submit: Submit, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('[gridengine]\nmemory_option = "h_vmem"\n')
+    one = f'{sys.executable} -c "import time; kept = bytearray(200 * 2**20); time.sleep(60)"'
+    ended = submit(f"{one} & {one} & {one} & wait", memory="500Mi").wait()
+    assert ended.state is State.FAILED
+    assert "out of memory with a limit of 500M" in ended.reason
+
+
+def test_what_grid_engine_has_forgotten_is_decided_from_the_job_directory(
+    submit: Submit, cluster: GridEngineCluster
+) -> None:
+    """Nobody looks in time, and there is no accounting file."""
+    accounting = cluster.sge_root / "default" / "common" / "accounting"
+    good, bad = submit("true"), submit("exit 3")
+    stopped, killed = (submit("echo up; sleep 600") for _ in range(2))
+    for run in (stopped, killed):
+        run.wait_for_text("up")
+    cluster.delete_by_hand(stopped.ref.handle)
+    os.kill(cluster.script_pid(killed.ref.handle), signal.SIGKILL)
+    wait_for(lambda: not cluster.queue(), 60, "all have ended")
+    hidden = accounting.rename(accounting.with_suffix(".hidden"))
+    try:
+        assert good.now().state is State.SUCCEEDED
+        assert (bad.now().state, bad.now().exit_code) == (State.FAILED, 3)
+        assert stopped.now().state is State.CANCELLED
+        assert killed.backend.poll([killed.ref]) == {}  # the service decides
+        assert aftermath.decide(killed.paths)[0] is State.FAILED
+    finally:
+        hidden.rename(accounting)
 
 
 def test_rescheduled_by_an_administrator_it_goes_on(

@@ -183,6 +183,14 @@ def test_what_the_scheduler_has_forgotten(
     assert (found and found.state) == state
 
 
+def test_a_job_that_was_stopped_is_left_open_until_the_accounting_was_asked(place: Place) -> None:
+    place.attempt(1, exit_code=75)
+    assert observe(place.ref, [], "Grid Engine", 1, accounted=False) is None
+    killed = Seen("7", "ended", "out of memory with a limit of 600M", ended_as="memory")
+    found = place.see(killed)
+    assert (found.state, found.reason) == (State.FAILED, "out of memory with a limit of 600M")
+
+
 def test_an_id_that_was_given_out_again_is_another_job(place: Place) -> None:
     known = {
         "7": Seen("7", "running", job="somebody-elses"),

@@ -37,9 +37,14 @@ def test_why_jobs_wait_is_read_although_it_is_not_quite_xml() -> None:
         "<QIM_message>cannot run in queue &quot;all.q&quot;</QIM_message></element></djob_info>"
         "<messages><MES_job_number_list><ulong_sublist><ULNG_value>10</ULNG_value>"
         "</ulong_sublist></MES_job_number_list><MES_message>(-l gpus=4) only offers gpus=2"
-        "</MES_message><job ids></messages></detailed_job_info>"
+        "</MES_message><job ids></messages><SME_global_message_list><MES_message>queue instance "
+        "&quot;all.q@n&quot; dropped because it is full</MES_message></detailed_job_info>"
     )
-    assert said == {"9": 'cannot run in queue "all.q"', "10": "(-l gpus=4) only offers gpus=2"}
+    assert said == {
+        "9": ['cannot run in queue "all.q"'],
+        "10": ["(-l gpus=4) only offers gpus=2"],
+        "": ['queue instance "all.q@n" dropped because it is full'],
+    }
 
 
 def block(**fields: str) -> str:
@@ -53,9 +58,19 @@ def block(**fields: str) -> str:
     [
         ({}, "unclear", ""),
         ({"failed": "37  : qmaster enforced h_rt limit"}, "time limit", "killed at a limit"),
+        ({"failed": "37  : qmaster enforced h_rt, h_cpu, or h_vmem limit", "slots": "1",
+          "category": "-q all.q -l h_rt=3600,h_vmem=600M", "maxvmem": "628.262MB"},
+         "memory", "out of memory with a limit of 600M: it used 628.262MB"),
+        ({"failed": "37  : qmaster enforced h_rt, h_cpu, or h_vmem limit", "slots": "4",
+          "category": "-l h_vmem=600M -pe omp 4", "maxvmem": "2.4GB"},
+         "memory", "a limit of 600M for each slot"),
+        ({"failed": "37  : qmaster enforced h_rt, h_cpu, or h_vmem limit", "slots": "1",
+          "category": "-l h_rt=60,h_vmem=600M", "maxvmem": "1.5MB"},
+         "time limit", "killed at its time limit of 60 s"),
         ({"failed": "100 : assumedly after job", "exit_status": "137", "maxvmem": "9.8G"},
          "killed", "it had used 9.8G of memory"),
         ({"failed": "26  : opening input/output file"}, "refused", "could not run it (26"),
+        ({"failed": "25  : rescheduling", "exit_status": "99"}, "unclear", ""),
         ({"exit_status": "3"}, "unclear", ""),
     ],
 )  # fmt: skip
