@@ -1,8 +1,14 @@
-"""Install Podman and make the tests' images, so that no test waits for that."""
+"""Install the engines and make the tests' images, so that no test waits for that."""
 
 from __future__ import annotations
 
-from .engine import started
+from tests.hpc.daemons import install
 
-with started() as engine:
-    print(engine.podman("version"), end="")
+from .docker import running
+from .engine import started
+from .registry import PACKAGES
+
+install(PACKAGES, PACKAGES)
+with started() as podman, running(podman) as docker:
+    print(podman.podman("version"), end="")
+    print(docker.command("version"), end="")

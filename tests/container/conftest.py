@@ -12,6 +12,7 @@ from tests.integration.backend_contract import Site  # noqa: E402
 from tests.integration.conftest import local, service, state_dir, workspace  # noqa: E402
 from tests.integration.local_jobs import LocalJobs  # noqa: E402
 
+from .docker import TestDocker, running  # noqa: E402
 from .engine import TestEngine, started  # noqa: E402
 from .jobs import ContainerJobs, site_of  # noqa: E402
 
@@ -24,6 +25,13 @@ def engine() -> Iterator[TestEngine]:
     with started() as found, pytest.MonkeyPatch.context() as environment:
         for name, value in found.env.items():
             environment.setenv(name, value)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def docker(engine: TestEngine) -> Iterator[TestDocker]:
+    """Return a Docker of the tests' own."""
+    with running(engine) as found:
         yield found
 
 

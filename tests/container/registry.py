@@ -16,6 +16,8 @@ from tests.hpc.daemons import Daemon, free_ports, install, wait_for, which
 
 from .engine import TestEngine
 
+#: Debian's package, which is called as its program is.
+PACKAGES = ("docker-registry",)
 _USER, _PASSWORD = "ada", "open sesame"
 #: The password as a registry keeps it (bcrypt).
 _HASH = "$2b$04$eLNwi1O579kV8vHujgIvtOodXhAbiQ9kA7MkA9W/VyQ9R4vMuxDKu"
@@ -48,7 +50,7 @@ class Registry:
 @contextmanager
 def served(directory: Path) -> Iterator[Registry]:
     """Yield a registry with nothing in it, which Podman may ask without encryption."""
-    install(["docker-registry"], ["docker-registry"])
+    install(PACKAGES, PACKAGES)
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
     (directory / "users").write_text(f"{_USER}:{_HASH}\n")

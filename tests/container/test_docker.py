@@ -13,16 +13,8 @@ from jupyter_unattended.jobs.states import State
 from tests.integration.backend_contract import BackendContract, Site
 from tests.integration.local_jobs import LocalJobs, until
 
-from .docker import TestDocker, running
-from .engine import TestEngine
+from .docker import TestDocker
 from .jobs import ContainerJobs, site_of
-
-
-@pytest.fixture(scope="module")
-def docker(engine: TestEngine) -> Iterator[TestDocker]:
-    """Return a Docker."""
-    with running(engine) as found:
-        yield found
 
 
 @pytest.fixture(params=["docker", "socket"])

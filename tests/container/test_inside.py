@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from tests.integration.command_line import write_notebook
 
+from .docker import TestDocker
 from .engine import IMAGE, TestEngine
+from .jobs import Engine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = "/home/ada/work"
@@ -20,12 +23,12 @@ HOME = "/home/ada/work"
 class Server:
     """A container with the engine's socket, in which commands are typed."""
 
-    def __init__(self, engine: TestEngine, directory: Path, address: str) -> None:
+    def __init__(self, engine: Engine, directory: Path, address: str) -> None:
         self.engine = engine
         self.directory = directory
         self.name = "notebook-server"
         socket = address.removeprefix("unix://")
-        engine.podman(
+        engine.command(
             *("run", "--detach", "--name", self.name, "--network", "none", "--pull", "never"),
             *("--volume", f"{directory}:{HOME}", "--volume", f"{REPOSITORY}:/repository:ro"),
             *("--volume", f"{socket}:/var/run/docker.sock", "--env", "PYTHONPATH=/repository"),
@@ -36,21 +39,31 @@ class Server:
 
     def __call__(self, *words: str) -> str:
         command = ("python3", "-m", "jupyter_unattended.cli", *words)
-        return self.engine.podman("exec", self.name, *command, timeout=100)
+        return self.engine.command("exec", self.name, *command)
 
     def show(self, job: str) -> dict[str, Any]:
         shown: dict[str, Any] = json.loads(self("show", "--json", job))
         return shown
 
+    def until(self, job: str, state: str) -> None:
+        """Wait until a job is in a state; the test's time limit ends what hangs."""
+        while self.show(job)["state"] != state:
+            time.sleep(0.1)
 
-@pytest.fixture
-def server(engine: TestEngine, tmp_path: Path) -> Iterator[Server]:
+
+@pytest.fixture(params=["podman", "docker"])
+def server(request: pytest.FixtureRequest, engine: TestEngine, tmp_path: Path) -> Iterator[Server]:
     """Start a container as a hub would, with the workspace at another path than here."""
     directory = tmp_path / "volume of ada"
     directory.mkdir()
-    with engine.service() as address:
-        yield Server(engine, directory, address)
-        engine.clear()
+    if request.param == "docker":
+        docker: TestDocker = request.getfixturevalue("docker")
+        yield Server(docker, directory, docker.address)
+        docker.clear()
+    else:
+        with engine.service() as address:
+            yield Server(engine, directory, address)
+            engine.clear()
 
 
 @pytest.mark.timeout(200)
@@ -66,10 +79,11 @@ def test_jobs_run_beside_the_server_from_its_image(server: Server) -> None:
     printed = [line for line in server("logs", job).splitlines() if line.startswith(HOME)]
     place, has_token, host = printed[-1].split()
     assert (place, has_token) == (HOME, "False")
-    own = server.engine.podman("inspect", "--format", "{{.Id}} {{.Image}}", server.name).split()
+    own = server.engine.command("inspect", "--format", "{{.Id}} {{.Image}}", server.name).split()
     assert not own[0].startswith(host)
     record = json.loads(Path(server.directory, ".unattended", job, "container.json").read_bytes())
-    assert record["place"]["found"]["id"].removeprefix("sha256:") == own[1]
+    kept = record["place"]["found"]["id"]
+    assert kept.removeprefix("sha256:") == own[1].removeprefix("sha256:")
     # It is another container, with other processes, and can be stopped all the same.
     write_notebook(
         server.directory / "n.ipynb", "import time\nprint('w', flush=True)\ntime.sleep(600)"
@@ -77,9 +91,7 @@ def test_jobs_run_beside_the_server_from_its_image(server: Server) -> None:
     job = server("submit", "n.ipynb", "--backend", "container", "--grace-period", "5").split()[0]
     for state, word in (("paused", "pause"), ("cancelled", "cancel")):
         if state == "paused":
-            while server.show(job)["state"] != "running":
-                pass
+            server.until(job, "running")
         server(word, job)
-        while server.show(job)["state"] != state:
-            pass
+        server.until(job, state)
     assert server.show(job)["attempt"] == 1
