@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_unattended.jobs.states import State
 from tests.integration.command_line import CommandLine, environment
+from tests.integration.local_jobs import until
 
 from .engine import BASE, TestEngine
 from .jobs import ContainerJobs
@@ -63,9 +64,9 @@ def test_an_image_is_got_first_and_is_the_same_for_all_attempts(
 ) -> None:
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(registry.login))
     image = f"{registry.address}/team/python:1"
-    job = jobs.submit("[[ -e first ]] && exit; touch first; kill -9 $PPID; sleep 9", image=image)
-    # Whatever the name means from then on.
-    jobs.local.until(job, State.RUNNING, State.QUEUED, State.SUCCEEDED, timeout=100)
+    job = jobs.submit("[[ -e first ]] && exit; touch first; sleep 600", image=image)
+    until((Path(job.notebook).parent / "first").exists, 100, "the first attempt")
+    jobs.kill(job)
     end = jobs.end(job, timeout=100)
     assert (end.state, end.attempt) == (State.SUCCEEDED, 2), end.reason
     reasons = [entry.reason for entry in jobs.service.history(job.id)]

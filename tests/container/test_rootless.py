@@ -37,13 +37,21 @@ class Ada:
             'default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
             '[engine]\nruntime = "runc"\nevents_logger = "file"\n'
         )
-        settings.chmod(0o644)
+        storage = root / "storage.conf"
+        # Else Podman copies the whole image for every container where fuse-overlayfs is missing.
+        storage.write_text(
+            f'[storage]\ndriver = "overlay"\ngraphroot = "{self.person.home}/storage"\n'
+            f'runroot = "{runtime}/storage"\n'
+        )
+        for file in (settings, storage):
+            file.chmod(0o644)
         for directory in (self.work, runtime):
             directory.mkdir(mode=0o700)
             os.chown(directory, self.uid, self.uid)
         self.env = {
             "XDG_RUNTIME_DIR": str(runtime),
             "CONTAINERS_CONF": str(settings),
+            "CONTAINERS_STORAGE_CONF": str(storage),
             "UNATTENDED_STATE_DIR": str(self.person.home / "state"),
             "UNATTENDED_CPUS": "2",
         }
@@ -80,8 +88,6 @@ class Ada:
     def close(self) -> None:
         """End and remove what is hers."""
         self.podman("rm", "--all", "--force", "--time", "0")
-        # What is in her storage belongs to users that only exist in her containers.
-        self.podman("unshare", "rm", "-rf", f"{self.person.home}/.local")
         for process in processes_with(f"HOME={self.person.home}".encode()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
