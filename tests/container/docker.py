@@ -6,6 +6,7 @@ its own it needs no firewall rules: the jobs of the tests have none.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -61,10 +62,15 @@ class TestDocker:
             raise RuntimeError(f"dockerd does not start: {log.read_text()[-2000:]}") from error
 
     def end(self, number: int = signal.SIGTERM) -> None:
-        """End the daemon."""
+        """End the daemon; what it started for itself ends with it, as with a service."""
         assert self._daemon is not None
         self._daemon.process.send_signal(number)
         self._daemon.process.wait(60)
+        helper = self.directory / "exec" / "containerd" / "containerd.pid"
+        if helper.exists():
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(int(helper.read_text()), signal.SIGKILL)
+            helper.unlink(missing_ok=True)
 
     def answers(self) -> bool:
         """Whether the daemon answers."""
@@ -82,8 +88,8 @@ class TestDocker:
     def clear(self) -> None:
         """Remove all containers."""
         found = self.command("ps", "--all", "--quiet").split()
-        if found:
-            self.command("rm", "--force", *found)
+        if found:  # some of which the agent may be removing at the same time
+            self._docker("rm", "--force", *found, check=False)
 
     def take_image(self, podman: TestEngine) -> None:
         """Get the image of most tests from the tests' Podman, once a machine."""
@@ -125,4 +131,6 @@ def running(podman: TestEngine) -> Iterator[TestDocker]:
         engine.clear()
     finally:
         engine.end()
+        for mount in (directory / "exec" / "netns").glob("*"):
+            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
         shutil.rmtree(directory, ignore_errors=True)

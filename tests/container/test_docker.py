@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jupyter_unattended.jobs.states import State
+from jupyter_unattended.jobs.view import JobView
 from tests.integration.backend_contract import BackendContract, Site
 from tests.integration.local_jobs import LocalJobs, until
 
@@ -73,6 +75,14 @@ def test_a_docker_that_cannot_hand_out_gpus(
     assert "install the NVIDIA Container Toolkit" in end.reason
 
 
+def waits(jobs: ContainerJobs, job: JobView) -> None:
+    """Wait until a job says that it waits for the engine."""
+    deadline = time.monotonic() + 60
+    while not jobs.service.get(job.id).reason.startswith("waiting for the engine"):
+        assert time.monotonic() < deadline, jobs.service.history(job.id)
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_docker_itself_is_started_again(
     number: int, jobs: ContainerJobs, docker: TestDocker
@@ -98,10 +108,10 @@ def test_a_job_that_waits_for_docker_can_be_cancelled(
 ) -> None:
     job = jobs.submit("echo begun; sleep 600")
     jobs.local.says(job, "begun")
+    jobs.local.running(job)
     docker.end()  # which ends its containers, too
     try:
-        reason = "waiting for the engine"
-        until(lambda: jobs.service.get(job.id).reason.startswith(reason), 60, "the job to wait")
+        waits(jobs, job)
         jobs.service.cancel(job.id)
         assert jobs.end(job).state is State.CANCELLED
     finally:

@@ -5,6 +5,7 @@ Used where there is a socket and no command, as in a notebook server that is a c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -13,7 +14,10 @@ from ...errors import BackendUnavailableError
 from . import words
 from .engine import Container, EngineAwayError, EngineError, Image, Status
 
-_ANSWER = 300
+#: Seconds that an answer may take, and that somebody else's removal of a container may.
+_ANSWER, _REMOVAL = 300, 30.0
+#: HTTP's status where something else is being done to a container.
+_BUSY = 409
 
 
 class ApiEngine:
@@ -165,7 +169,15 @@ class ApiEngine:
 
     def remove(self, container: str, secrets: Mapping[str, str] | None = None) -> None:
         """Kill a container and remove it."""
-        self._unless_missing(lambda api: api.remove_container(container, force=True, v=True))
+        try:
+            self._unless_missing(lambda api: api.remove_container(container, force=True, v=True))
+        except _AnsweredError as error:
+            if error.status != _BUSY:
+                raise
+            # Somebody else is removing it, and Docker refuses to do it twice.
+            deadline = time.monotonic() + _REMOVAL
+            while self.status(container) is not None and time.monotonic() < deadline:
+                time.sleep(0.1)
 
     def command_line(self, container: Container) -> list[str]:
         """Return the command that does the same; for people, there is none here."""

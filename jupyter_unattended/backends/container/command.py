@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -162,8 +163,16 @@ class CommandEngine:
         if self.flavour == "podman":
             for name in secrets or ():
                 self._run("secret", "rm", secret_name(container, name))
-        if done.returncode and not re.search(r"no such|no container", done.stderr, re.IGNORECASE):
+        if done.returncode and re.search(r"already in progress", done.stderr):
+            self._wait_until_gone(container)
+        elif done.returncode and not re.search(r"no such|no container", done.stderr, re.IGNORECASE):
             raise self._error(done.stderr)
+
+    def _wait_until_gone(self, container: str) -> None:
+        """Wait for somebody else who removes a container; Docker refuses to do it twice."""
+        deadline = time.monotonic() + _ANSWER
+        while self.status(container) is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _at_once(self) -> Sequence[str]:
         return ("--time", "0") if self.flavour == "podman" else ()

@@ -123,15 +123,18 @@ class ContainerLauncher:
         engine = find.again(kept.engine)
         birth = Birth(_AWAY, _AWAY_PAUSE)
 
-        def work() -> Status | None:
-            place = birth.patiently(lambda: _with_image(engine, kept, options, entry))
+        def begin(place: plan.Place) -> str:
             container = plan.build(
                 spec, entry.paths, options, place, environment=kept.environment,
                 limits_cpus=engine.limits("cpu"), launch=launch, devices=tuple(devices),
                 secrets=secrets,
             )  # fmt: skip
-            started = birth.patiently(lambda: birth.begin(lambda: engine.start(container)))
-            return engine.status(started)
+            return birth.begin(lambda: engine.start(container))
+
+        def work() -> Status | None:
+            place = birth.patiently(lambda: _with_image(engine, kept, options, entry))
+            started = birth.patiently(lambda: begin(place))
+            return birth.patiently(lambda: engine.status(started))
 
         self._launches[launch] = _Launch(
             plan.container_name(entry.paths), engine, birth, Task(work, self._ring),
