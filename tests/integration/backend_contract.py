@@ -233,7 +233,9 @@ class BackendContract:
         end = site.end(job)
         assert (end.state, end.exit_code, end.attempt) == (State.SUCCEEDED, 0, 2), site.log(job)
         assert [attempt.exit_code for attempt in site.service.attempts(job.id)] == [75, 0]
-        assert State.PREEMPTED in site.history(job)
+        # A scheduler may start it again before anybody has looked; that it ran twice is seen then.
+        seen = site.history(job)
+        assert State.PREEMPTED in seen or seen.count(State.RUNNING) == 2, seen
         assert site.output(job) == drawn_undisturbed()
         # The step that ran was finished and saved, so nothing was done twice.
         assert site.count(job, "prepared\n") == 1
