@@ -35,7 +35,7 @@ _HARMLESS_PROCESSES = (
     b"jupyter_unattended.runtime.snapshot_verify",
 )
 #: How long a thread may take to end, or to be idle, after it has told its result.
-_BREATH = 0.05
+_BREATH = 0.2
 
 
 def going_on() -> str | None:
