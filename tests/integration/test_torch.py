@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -66,6 +67,24 @@ def test_between_cells(tmp_path: Path) -> None:
     ]
     job = run_twice_killed(tmp_path, cells, "cell ", after=1, checkpoint_interval=0)
     assert job.events("resumed")
+
+
+@needs("torch")
+def test_on_a_gpu(tmp_path: Path) -> None:
+    """Models, optimisers, tensors that share a storage, and the GPU's own random states."""
+    if not importlib.import_module("torch").cuda.is_available():
+        pytest.skip("there is no GPU")
+    to_gpu = (
+        "net.cuda(); x, y = x.cuda(), y.cuda(); data = torch.utils.data.TensorDataset(x, y)\n"
+        "part = x[10:20]; print('cell', part.device)"
+    )
+    change = "part.add_(torch.rand(1, device='cuda')); print('cell', x.sum().item())"
+    end = "print(x[10:20].sum().item() == part.sum().item(), torch.rand(1, device=part.device))"
+    cells = [START, to_gpu, change, LOOP, END, end]
+    job = run_twice_killed(tmp_path, cells, "epoch ", checkpoint_interval=0)
+    resumed = job.events("resumed")
+    assert any("loop" in line for line in resumed)
+    assert any(line.get("first_cell") == 3 for line in resumed)
 
 
 LIGHTNING = (
