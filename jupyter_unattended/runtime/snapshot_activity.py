@@ -90,11 +90,15 @@ def _waits_for_coroutines(thread: threading.Thread) -> bool:
 
 def children() -> list[int]:
     """Return the process ids of this process's children."""
+    found = []
     try:
-        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-        return [int(pid) for pid in text.split()]
+        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - each has those that it started
+            with contextlib.suppress(ProcessLookupError):
+                text = Path(f"/proc/self/task/{task}/children").read_text()
+                found += [int(pid) for pid in text.split()]
     except OSError:
         return _children_by_scan()
+    return found
 
 
 def _children_by_scan() -> list[int]:
