@@ -7,11 +7,13 @@ be drawn at random; where an attempt goes on, that must not disturb the random s
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import checkpoint_random
 from .checkpoint_manifest import CheckpointError
+from .snapshot_functions import importable
 
 #: keras is whatever the notebook imported; it is never imported from here first.
 Library = Any
@@ -95,11 +97,20 @@ def _values(variables: Iterable[Any]) -> list[Any]:
 
 
 def _plain_attributes(callback: Any) -> dict[str, Any]:
-    """Return what a callback remembers, such as the best value so far: not the model it has."""
+    """Return what a callback remembers, such as the best value so far: not the model it has.
+
+    Functions that are found by name are among it: with the first data, EarlyStopping finds one to
+    compare by, and changes the sign of its least difference then, once.
+    """
     return {
         name: value
         for name, value in vars(callback).items()
-        if name != "params" and (isinstance(value, _PLAIN) or hasattr(value, "__array__"))
+        if name != "params"
+        and (
+            isinstance(value, _PLAIN)
+            or hasattr(value, "__array__")
+            or (isinstance(value, types.FunctionType) and importable(value))
+        )
     }
 
 

@@ -122,19 +122,26 @@ def checkpoints(job: Job) -> Path:
     return job.root / "checkpoints"
 
 
-def run_twice_killed(
-    directory: Path, cells: list[str], line: str, *, after: int = 2, **options: Any
+def run_killed(
+    directory: Path,
+    cells: list[str],
+    line: str,
+    *,
+    after: int = 2,
+    ways: tuple[int, ...] = (signal.SIGKILL, signal.SIGTERM),
+    **options: Any,
 ) -> Job:
-    """Kill two attempts after some lines of output, and compare the third's notebook."""
+    """Kill attempts after some lines of output, and compare the last one's notebook."""
     (directory / "reference").mkdir()
     reference = Job(directory / "reference", *cells)
     assert reference.run(timeout=200) == 0, reference.log()
     job = spec(Job(directory, *cells), **options)
-    for number, how in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
+    for number, how in enumerate(ways, 1):
         kill = kill_after_lines(job, number, line, after, how, timeout=200)
         code, sent = attempt(job, kill, timeout=200)
         assert sent == how, job.log(number)
         assert code == (75 if how == signal.SIGTERM else -signal.SIGKILL)
-    assert attempt(job, lambda _process: None, timeout=200)[0] == 0, job.log(3)
+    last = attempt(job, lambda _process: None, timeout=200)[0]
+    assert last == 0, job.log(len(ways) + 1)
     assert shown(job) == shown(reference)
     return job

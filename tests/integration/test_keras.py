@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .jobdir import Job
-from .kills import attempt, kill_after_lines, run_twice_killed
+from .kills import attempt, kill_after_lines, run_killed
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -43,7 +43,7 @@ END = (
 
 
 def test_fit_in_a_loop(tmp_path: Path) -> None:
-    job = run_twice_killed(tmp_path, [START, MODELS, FIT, END], "epoch ")
+    job = run_killed(tmp_path, [START, MODELS, FIT, END], "epoch ")
     assert [line["steps"] for line in job.events("resumed")]
     # Between cells Keras's own way of being pickled would part the models from their optimisers.
     refused = [line["refused"] for line in job.events("checkpoint") if "refused" in line]
@@ -73,9 +73,11 @@ SHOW = (
 
 def test_callback(tmp_path: Path) -> None:
     """With early stopping that remembers the best weights, and another fit after it."""
-    job = run_twice_killed(tmp_path, [START, CALLBACK, FIT_ONCE, SHOW], "epoch ")
-    assert job.events("resumed")
-    assert "early stopping" in job.log(3)
+    cells = [START, CALLBACK, FIT_ONCE, SHOW]
+    # Once, because what is wrong after one time may be right again after two.
+    job = run_killed(tmp_path, cells, "epoch ", ways=(signal.SIGTERM,))
+    assert [line["steps"] for line in job.events("resumed") if "loop" in line]
+    assert "early stopping" in job.log(2)
 
 
 #: As guides of schedulers have it: the best weights are kept in a file, and found again.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .kills import run_twice_killed
+from .kills import run_killed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,7 +46,7 @@ END = "print(losses, sum(p.sum().item() for p in net.parameters()), torch.rand(1
 
 @needs("torch")
 def test_a_loop(tmp_path: Path) -> None:
-    job = run_twice_killed(tmp_path, [START, LOOP, END], "epoch ")
+    job = run_killed(tmp_path, [START, LOOP, END], "epoch ")
     assert job.events("resumed")
 
 
@@ -65,7 +65,7 @@ def test_between_cells(tmp_path: Path) -> None:
         "print(x[10:20].sum().item(), part.sum().item(), step(), torch.rand(2))\n"
         "print(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())",
     ]
-    job = run_twice_killed(tmp_path, cells, "cell ", after=1, checkpoint_interval=0)
+    job = run_killed(tmp_path, cells, "cell ", after=1, checkpoint_interval=0)
     assert job.events("resumed")
 
 
@@ -81,7 +81,7 @@ def test_on_a_gpu(tmp_path: Path) -> None:
     change = "part.add_(torch.rand(1, device='cuda')); print('cell', x.sum().item())"
     end = "print(x[10:20].sum().item() == part.sum().item(), torch.rand(1, device=part.device))"
     cells = [START, to_gpu, change, LOOP, END, end]
-    job = run_twice_killed(tmp_path, cells, "epoch ", checkpoint_interval=0)
+    job = run_killed(tmp_path, cells, "epoch ", checkpoint_interval=0)
     resumed = job.events("resumed")
     assert any("loop" in line for line in resumed)
     assert any(line.get("first_cell") == 3 for line in resumed)
@@ -110,7 +110,7 @@ LIGHTNING = (
 
 @needs("torch", "lightning")
 def test_lightning(tmp_path: Path) -> None:
-    job = run_twice_killed(tmp_path, [START, LIGHTNING, END], "epoch ")
+    job = run_killed(tmp_path, [START, LIGHTNING, END], "epoch ")
     assert job.events("resumed")
 
 
@@ -140,5 +140,5 @@ TRANSFORMERS = (
 
 @needs("torch", "transformers", "accelerate")
 def test_transformers(tmp_path: Path) -> None:
-    job = run_twice_killed(tmp_path, [START, TRANSFORMERS, END], "step ", after=5)
+    job = run_killed(tmp_path, [START, TRANSFORMERS, END], "step ", after=5)
     assert job.events("resumed")
