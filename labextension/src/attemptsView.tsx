@@ -3,7 +3,7 @@ import React from 'react';
 
 import { Empty, StateMark } from './components';
 import { formatDuration, formatMoment, formatRough, formatSize } from './format';
-import { stateWord } from './states';
+import { stateWord, whyEnded } from './states';
 import type { IUnattended } from './tokens';
 import type { IAttempt, IAttemptSaving, ICheckpoints, IHistoryEntry, IJob } from './types';
 
@@ -32,7 +32,9 @@ export function AttemptsView(props: {
         <Empty>{trans.__('The job has not been started yet.')}</Empty>
       ) : (
         <ol className="jp-Unattended-timeline">
-          {attempts.map(attempt => {
+          {attempts.map((attempt, i) => {
+            const next = attempts[i + 1]?.started ?? null;
+            const why = attempt.started === null ? '' : whyEnded(history, attempt.started, next);
             const from = attempt.started ?? begin;
             const to = attemptEnd(attempt, attempts, job, now);
             const saving = checkpoints.attempts.find(one => one.number === attempt.number);
@@ -63,7 +65,7 @@ export function AttemptsView(props: {
                   />
                 </div>
                 <div className="jp-Unattended-attemptWhy">
-                  {attemptWords(attempt, attempts, job, trans)}
+                  {attemptWords(attempt, isCurrent(attempt, attempts, job), why, trans)}
                 </div>
                 {saving && (
                   <div className="jp-Unattended-attemptWhy">{savingWords(saving, trans)}</div>
@@ -140,17 +142,18 @@ function attemptClass(attempt: IAttempt, attempts: readonly IAttempt[], job: IJo
   return attempt.exit_code === 75 ? 'jp-mod-stopped' : 'jp-mod-failed';
 }
 
-/** How an attempt ended, in words. */
+/** How an attempt ended, in words; `why` is what whoever runs it says. */
 function attemptWords(
   attempt: IAttempt,
-  attempts: readonly IAttempt[],
-  job: IJob,
+  current: boolean,
+  why: string,
   trans: TranslationBundle
 ): string {
+  const reason = why || attempt.reason;
   if (attempt.exit_code === null || attempt.exit_code === undefined) {
-    return isCurrent(attempt, attempts, job)
+    return current
       ? trans.__('Running')
-      : attempt.reason || trans.__('Killed, or its machine went away: it left no exit code.');
+      : reason || trans.__('Killed, or its machine went away: it left no exit code.');
   }
   const code =
     attempt.exit_code === 0
@@ -158,7 +161,7 @@ function attemptWords(
       : attempt.exit_code === 75
         ? trans.__('Stopped from outside before its end (exit code 75)')
         : trans.__('Exit code %1', attempt.exit_code);
-  return [code, attempt.signal, attempt.reason].filter(Boolean).join(' · ');
+  return [code, attempt.signal, reason].filter(Boolean).join(' · ');
 }
 
 /** What an attempt went on with, saved and lost, in words. */

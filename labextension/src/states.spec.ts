@@ -1,6 +1,6 @@
 import { formatDuration, formatNumber, formatRough, formatSize } from './format';
 import { normalise } from './normalise';
-import { elapsed, filterJobs, ran, timeLeft } from './states';
+import { elapsed, filterJobs, ran, whyEnded, timeLeft } from './states';
 import type { IJob } from './types';
 
 const job = (changes: object = {}): IJob =>
@@ -109,5 +109,26 @@ describe('ran', () => {
     ];
     expect(ran(history, 520)).toBe(42);
     expect(ran([...history, at(515, 'succeeded')], 9999)).toBe(37);
+  });
+});
+
+describe('whyEnded', () => {
+  const at = (t: number, state: string, reason = '') => ({ t, state, reason }) as any;
+  const history = [
+    at(0, 'queued', 'waiting for a GPU'),
+    at(10, 'running'),
+    at(40, 'preempted', 'a more important job needs the GPU'),
+    at(41, 'queued', 'waiting for a GPU'),
+    at(60, 'running'),
+    at(90, 'failed', 'used 5 GiB of memory; its limit is 4 GiB')
+  ];
+
+  it('is what was said between the start of an attempt and that of the next', () => {
+    expect(whyEnded(history, 10, 60)).toBe('a more important job needs the GPU');
+    expect(whyEnded(history, 60, null)).toBe('used 5 GiB of memory; its limit is 4 GiB');
+  });
+
+  it('is nothing while it runs', () => {
+    expect(whyEnded(history.slice(0, 5), 60, null)).toBe('');
   });
 });

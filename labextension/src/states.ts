@@ -104,6 +104,24 @@ export function ran(history: readonly IHistoryEntry[], now: number): number {
   }, 0);
 }
 
+/**
+ * Why an attempt ended, as whoever runs it says: that memory ran out, that it was preempted. The
+ * attempt itself often knows no more than a signal.
+ *
+ * @param from - When it started.
+ * @param until - When the next one started, null if there is none.
+ */
+export function whyEnded(
+  history: readonly IHistoryEntry[],
+  from: number,
+  until: number | null
+): string {
+  const after = history.filter(
+    entry => entry.t >= from && (until === null || entry.t <= until) && !isActive(entry.state)
+  );
+  return after.find(entry => entry.reason !== '')?.reason ?? '';
+}
+
 /** Seconds left, from what the notebook said or else from the share that is done; null unknown. */
 export function timeLeft(job: IJob, now: number): number | null {
   if (job.state !== 'running') {

@@ -265,8 +265,9 @@ test('a job’s files are looked at and downloaded, and it is run again', async 
   await expect(job.getByRole('status', { name: 'State' })).toContainText('Succeeded');
 
   const details = await screen.part(job, 'Details');
-  await expect(details.getByText('Job directory')).toBeVisible();
-  await expect(details.getByText('--epochs=2')).toBeVisible(); // in start.sh
+  await expect(details.getByText('Job directory', { exact: true })).toBeVisible();
+  await expect(details.getByText('epochs', { exact: true })).toBeVisible();
+  await expect(details.getByText(/^#!.*bash/)).toContainText('Runs train.ipynb');
   const files = await screen.part(job, 'Files');
   await expect(files.getByRole('row', { name: /output\.ipynb/ })).toContainText('executed');
   const one = page.waitForEvent('download');
