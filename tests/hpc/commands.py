@@ -6,10 +6,41 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from .daemons import wait_for
 from .pages import write_notebook
 from .shell import Shell
 
 Cluster = Any
+
+
+def two_that_wait(shell: Shell, cluster: Cluster, workspace: Path) -> tuple[str, str, str]:
+    """Submit a job that takes the whole cluster, and two of which only one can run after it."""
+    write_notebook(workspace)
+    all_of_it = ("--backend", cluster.name, "--cpus", str(cluster.slots))
+    busy = shell.submit("train.ipynb", *all_of_it, "--epochs=600")
+    wait_for(lambda: shell.show(busy)["state"] == "running", 60, "it runs", 0.5)
+    first, second = (shell.submit("train.ipynb", *all_of_it, "--epochs=1") for _ in range(2))
+    return busy, first, second
+
+
+def runs_before(shell: Shell, sooner: str, later: str) -> bool:
+    """Wait until both have ended and tell which began first."""
+    for job in (sooner, later):
+        wait_for(lambda job=job: shell.show(job)["state"] == "succeeded", 120, job, 0.5)
+    return float(shell.show(sooner)["started"]) < float(shell.show(later)["started"])
+
+
+@pytest.mark.timeout(400)
+def test_an_ordinary_user_puts_one_of_his_jobs_behind_the_other(
+    shell: Shell, cluster: Cluster, workspace: Path
+) -> None:
+    busy, first, second = two_that_wait(shell, cluster, workspace)
+    done = shell("priority", first, "-100")
+    assert done.returncode == 0, done.stderr
+    assert shell("cancel", busy).returncode == 0
+    assert runs_before(shell, second, first)
 
 
 def test_what_is_rendered_can_be_handed_in_by_hand(

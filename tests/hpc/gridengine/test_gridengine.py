@@ -20,6 +20,8 @@ from jupyter_unattended.jobs.states import State
 from ..chains import COUNTING
 from ..daemons import wait_for
 from ..jobs import Submit
+from ..pages import write_notebook
+from ..shell import Shell
 from .cluster import GridEngineCluster
 
 #: As in the Shared Computing Cluster's own tutorial.
@@ -160,6 +162,18 @@ def test_the_reasons_why_jobs_wait(submit: Submit, cluster: GridEngineCluster) -
         "its second link waits for the first",
         1,
     )
+
+
+def test_an_ordinary_user_cannot_raise_a_priority(
+    shell: Shell, cluster: GridEngineCluster, workspace: Path
+) -> None:
+    write_notebook(workspace)
+    held = shell.submit("train.ipynb", "--backend", "gridengine", "--hold")
+    done = shell("priority", held, "10")
+    assert done.returncode != 0
+    assert "Ordinary users can only lower it (a negative priority)" in done.stderr
+    assert shell("priority", held, "-10").returncode == 0
+    assert "-10" in cluster.shown(cluster.queue()[0])
 
 
 def test_out_of_memory_is_said_with_the_limit(submit: Submit, tmp_path: Path) -> None:

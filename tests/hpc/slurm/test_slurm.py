@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from jupyter_unattended.jobs.states import State
 from .. import bundles
 from ..bundles import Run
 from ..chains import COUNTING
+from ..commands import runs_before, two_that_wait
 from ..daemons import wait_for
 from ..jobs import Submit
+from ..shell import Shell
 from .cluster import Keeps, SlurmCluster
 
 
@@ -135,6 +138,26 @@ def test_the_reasons_why_jobs_wait(submit: Submit) -> None:
     assert "waiting for free resources" in first.wait_for_reason("waiting")
     assert "priority" in second.wait_for_reason("priority")
     busy.backend.cancel(busy.ref)
+
+
+@pytest.mark.timeout(400)
+def test_where_the_site_allows_it_an_ordinary_user_puts_a_job_first(
+    shell: Shell, cluster: SlurmCluster, workspace: Path
+) -> None:
+    busy, first, second = two_that_wait(shell, cluster, workspace)
+    done = shell("priority", second, "10")
+    assert done.returncode == 0, done.stderr
+    assert shell("cancel", busy).returncode == 0
+    assert runs_before(shell, second, first)
+
+
+def test_when_slurm_expects_a_job_to_start_is_shown(submit: Submit) -> None:
+    busy = submit("sleep 600", cpus=SlurmCluster.slots, options={"link_time": "20m"})
+    busy.wait(State.RUNNING)
+    run = submit("true", cpus=SlurmCluster.slots, options={"link_time": "5m"})
+    assert re.search(r"expected to start (at|on) ", run.wait_for_reason("expected to start"))
+    busy.backend.cancel(busy.ref)
+    assert run.wait().state is State.SUCCEEDED
 
 
 def test_a_user_may_lower_a_priority(submit: Submit, cluster: SlurmCluster) -> None:
