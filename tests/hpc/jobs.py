@@ -21,6 +21,15 @@ from .daemons import wait_for
 Submit = Callable[..., Run]
 Cluster = Any
 
+APPTAINER = """\
+#!/bin/bash
+printf '%s\\n' "$@" >>{words}
+while [[ $1 != *.sif ]]; do shift; done
+export APPTAINER_CONTAINER=$1
+shift
+exec "$@"
+"""
+
 
 def test_a_job_runs_and_succeeds(submit: Submit) -> None:
     run = submit('echo "hello $1 $UNATTENDED_ATTEMPT"', arguments=["a b"])
@@ -141,6 +150,35 @@ def test_suspended_and_continued(submit: Submit, cluster: Cluster, workspace: Pa
     assert run.now().state is State.PAUSED
     cluster.unsuspend(run.ref.handle)
     assert run.wait().state is State.SUCCEEDED
+
+
+def test_inside_an_image_every_attempt_runs_in_the_same_one(
+    submit: Submit,
+    cluster: Cluster,
+    workspace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stand-in for Apptainer enters no image, but says which one it would have entered."""
+    program = workspace / "bin" / "apptainer"
+    program.parent.mkdir()
+    program.write_text(APPTAINER.format(words=workspace / "words"))
+    program.chmod(0o755)
+    (tmp_path / "site.toml").write_text(
+        f"[{cluster.name}]\nsetup = ['export PATH={program.parent}:$PATH']\n"
+    )
+    monkeypatch.setenv("APPTAINER_CONTAINER", "/images/my torch.sif")
+    monkeypatch.setenv("APPTAINER_BIND", "/data:/mnt")
+    run = submit('echo "in $APPTAINER_CONTAINER"; [[ $UNATTENDED_ATTEMPT = 2 ]] || sleep 600')
+    run.wait_for_text("in /images/my torch.sif")
+    run.backend.pause(run.ref)
+    run.wait(State.PAUSED)
+    run.backend.resume(run.ref)
+    assert run.wait().state is State.SUCCEEDED
+    assert run.log() == "in /images/my torch.sif\n" * 2
+    image = ["exec", "--bind", "/data:/mnt", "--bind", str(workspace), "/images/my torch.sif"]
+    command = ["bash", str(run.paths.start_script)]
+    assert (workspace / "words").read_text().splitlines() == [*image, *command] * 2
 
 
 @pytest.mark.parametrize("name", ["plain", "with 'quotes\" $x", "100% ü", "back\\slash"])

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...paths import JobPaths
+
+#: A link that runs shows it every ten seconds.
+_SIGN_OF_LIFE = 30
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class BatchFiles:
         """Lines ``start N EPOCH ID REACHED``, ``end N EPOCH SECONDS CODE moved|stuck WORDS``."""
         return self.root / "links"
 
+    @property
+    def alive(self) -> Path:
+        """The number of the running link and its seconds, written every ten seconds."""
+        return self.root / "alive"
+
     def read_ids(self) -> list[str]:
         """Return the scheduler's ids of this job, oldest first."""
         return _text(self.ids).split()
@@ -134,6 +143,15 @@ class BatchFiles:
         """Return when the newest link began, to the second."""
         starts = [line for line in _text(self.links).splitlines() if line.startswith("start ")]
         return float(starts[-1].split()[2]) if starts else None
+
+    def cut_off(self) -> bool:
+        """Whether the last link shows no sign of life any more and did not write that it ended."""
+        if not _text(self.links).rstrip().rsplit("\n", 1)[-1].startswith("start "):
+            return False
+        try:
+            return time.time() - self.alive.stat().st_mtime > _SIGN_OF_LIFE
+        except OSError:
+            return False
 
     def stopped_from_outside(self) -> float | None:
         """Return when the last link ended, if that was because it was told to from outside."""

@@ -148,6 +148,8 @@ def _waiting(entry: Seen, number: int, files: BatchFiles, request: str, links: i
     state = State.QUEUED
     if number:
         what = interruption(files.last_words())
+        if not what and files.cut_off():
+            what = "it was cut off, as when its node fails"
         ended = files.stopped_from_outside()
         if what:
             parts.append(what)
@@ -223,6 +225,7 @@ def _ended(
 
 def interruption(words: str) -> str:
     """Return what interrupted the last link, from the words that Slurm puts into a job's output."""
+    words = words.rpartition("jupyter-unattended: ")[2]  # what came before was an earlier link's
     found = re.findall(r"\*\*\* JOB \S+ ON \S+ CANCELLED AT \S+ DUE TO ([A-Z ]+)", words)
     if not found:
         return ""

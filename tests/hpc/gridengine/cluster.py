@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..daemons import Person, free_ports, install, need_root, scratch, tails, wait_for, which
@@ -108,7 +109,7 @@ class GridEngineCluster:
     #: A queue that runs many jobs at once, and what else to ask for to be let into it.
     wide = {"queue": "wide.q", "extra": ["-l wide=TRUE"]}  # noqa: RUF012
 
-    def __init__(self, *, slots: int = slots) -> None:
+    def __init__(self, *, settings: Mapping[str, str] | None = None) -> None:
         need_root()
         install(
             ("sge_qmaster", "sge_execd", "qsub"),
@@ -127,7 +128,7 @@ class GridEngineCluster:
         }
         self._lay_out()
         self.start_qmaster()
-        self._configure(slots)
+        self._configure(settings or {})
         self.start_execd()
         wait_for(self._ready, 60, "sge_execd reported to sge_qmaster", 0.2)
 
@@ -196,13 +197,14 @@ class GridEngineCluster:
             lines.append(f"{key} {changes[key]}" if key in changes else line)
         return "\n".join(lines) + "\n"
 
-    def _configure(self, slots: int) -> None:
+    def _configure(self, settings: Mapping[str, str]) -> None:
         host = "localhost"
         worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-        gid = 61000 + 400 * int(worker.removeprefix("gw"))
+        gid = 61000 + 400 * int(worker.removeprefix("gw")) + (301 if settings else 0)
+        last_gid = gid + (90 if settings else 300)
         values = {
-            key: value.format(root=self.root, gid=gid, last_gid=gid + 300)
-            for key, value in CONFIGURATION.items()
+            key: value.format(root=self.root, gid=gid, last_gid=last_gid)
+            for key, value in {**CONFIGURATION, **settings}.items()
         }
         (self.root / "global").write_text(self._changed(self._run(["qconf", "-sconf"]), values))
         self._run(["qconf", "-Mconf", self.root / "global"])
@@ -221,7 +223,7 @@ class GridEngineCluster:
         self._qconf("-Ap", PARALLEL_ENVIRONMENT)
         template = self._run(["qconf", "-sq"])
         for name, extra in (
-            ("all.q", {"slots": str(slots), "h_rt": "12:00:00"}),
+            ("all.q", {"slots": str(self.slots), "h_rt": "12:00:00"}),
             ("wide.q", {"slots": "32", "h_rt": "01:00:00", "complex_values": "wide=TRUE"}),
             ("short.q", {"slots": "4", "h_rt": "00:00:24", "complex_values": "wide=TRUE"}),
         ):
@@ -301,6 +303,16 @@ class GridEngineCluster:
     def kill_qmaster(self) -> None:
         """SIGKILL to sge_qmaster."""
         self._kill("sge_qmaster", signal.SIGKILL)
+
+    def cut_power(self, id_: str) -> None:
+        """SIGKILL to sge_execd and to a job with all that watches it."""
+        processes = self.processes(id_)
+        stat = Path(f"/proc/{processes[0]}/stat").read_text()
+        shepherd = int(stat.rpartition(")")[2].split()[1])
+        self._kill("sge_execd", signal.SIGKILL)
+        for pid in (shepherd, *processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def wait_until_saved(self) -> None:
         """Do nothing: sge_qmaster writes everything down at once."""

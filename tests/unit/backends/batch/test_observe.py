@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -87,6 +88,19 @@ def test_a_link_that_just_began_is_not_the_one_that_waits(place: Place) -> None:
     place.attempt(2)
     place.files.links.write_text("start 1 100 7 0\nend 1 150 50 75 moved 1-2\nstart 2 160 7 0\n")
     assert place.see(seen("pending"), links=3).reason == "link 2 of 3"
+
+
+def test_a_link_that_was_cut_off_is_told_from_one_that_runs(place: Place) -> None:
+    place.attempt(1)
+    place.files.links.write_text("start 1 100 7 0\n")
+    place.files.alive.write_text("1 50\n")
+    assert place.see(seen("pending", "waiting")).reason == "waiting"
+    os.utime(place.files.alive, (1000, 1000))
+    assert place.see(seen("pending", "waiting")).reason == (
+        "it was cut off, as when its node fails; waiting"
+    )
+    place.files.links.write_text("start 1 100 7 0\nend 1 150 50 75 moved 1-2\n")
+    assert place.see(seen("pending", "waiting")).reason == "waiting"
 
 
 def test_a_chain_says_so_before_it_begins(place: Place) -> None:
@@ -208,6 +222,8 @@ def test_an_id_that_was_given_out_again_is_another_job(place: Place) -> None:
         ("*** JOB 1 ON n CANCELLED AT T DUE TO NODE FAILURE, SEE LOG ***", "its node failed"),
         ("*** JOB 1 ON n CANCELLED AT T DUE TO PREEMPTION ***\n"
          "*** JOB 1 ON n CANCELLED AT T DUE TO JOB REQUEUE ***", ""),
+        ("*** JOB 1 ON n CANCELLED AT T DUE TO PREEMPTION ***\n"
+         "2026-11-21 12:00:00 jupyter-unattended: link 2 stopped before the end", ""),
     ],
 )  # fmt: skip
 def test_what_interrupted_the_last_link(words: str, reason: str) -> None:
