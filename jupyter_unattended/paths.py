@@ -41,6 +41,11 @@ class AttemptPaths:
         """Is there if a person paused this attempt, so that it does not count as a restart."""
         return self.root / "paused"
 
+    @property
+    def hopeless(self) -> Path:
+        """Says why no attempt after this one can do better, where the scheduler starts it anyway."""
+        return self.root / "hopeless"
+
 
 @dataclass(frozen=True)
 class JobPaths:

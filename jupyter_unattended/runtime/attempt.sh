@@ -81,6 +81,7 @@ begin_attempt() {
   fi
   exec </dev/null
   leave_if_done
+  give_up_if_hopeless
   limit_restarts
   limit_time
 }
@@ -95,6 +96,14 @@ leave_if_done() {
     say "attempt $((attempt - 1)) reached the end of the notebook; there is nothing left to do"
     exit 0
   fi
+}
+
+# Where the scheduler starts again what cannot do better: a backend that saw why has noted it.
+give_up_if_hopeless() {
+  local file
+  for file in "$job_directory"/attempts/*/hopeless; do
+    if [[ -s $file ]]; then fail 1 "$(<"$file")"; fi
+  done
 }
 
 # Where the scheduler does not count restarts itself. Attempts that a person paused do not count.

@@ -362,3 +362,13 @@ def test_the_script_beside_the_notebook_is_stopped_with_75(tmp_path: Path, handl
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 75
     process.stdout.close()
+
+
+def test_what_a_backend_calls_hopeless_is_not_tried_again(tmp_path: Path) -> None:
+    """Killed whole for its memory, say: the scheduler starts it again, and start.sh refuses."""
+    job = Job(tmp_path, "print('ran')")
+    assert job.run() == 0
+    (job.attempt() / "hopeless").write_text("out of memory: its limit is 1Gi\n")
+    assert job.run() == 1
+    assert job.record(2)["reason"] == "out of memory: its limit is 1Gi"
+    assert "ran" not in (job.attempt(2) / "log.txt").read_text()

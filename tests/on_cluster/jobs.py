@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_unattended.backends.base import Bundle, JobRef, Observation
@@ -17,6 +21,7 @@ from jupyter_unattended.jobs.states import State
 from jupyter_unattended.runtime import travel
 from jupyter_unattended.spec import JobSpec
 from tests.cluster.harness import Kubernetes, wait_until
+from tests.cluster.node import CGROUP
 
 #: Runs until it is stopped, and says when it has begun.
 ENDLESS = """
@@ -33,6 +38,14 @@ print("begun", flush=True)
 end = time.monotonic() + 100
 while time.monotonic() < end:
     time.sleep(0.1)
+"""
+#: The first attempt runs until it is stopped, the second one ends.
+TWICE = """
+import os, time
+print("begun", flush=True)
+if os.environ["UNATTENDED_ATTEMPT"] == "1":
+    time.sleep(100)
+print("finished")
 """
 
 
@@ -189,6 +202,22 @@ class Bench:
             "pods", "--namespace", self.namespace, "--selector", selector
         )["items"]
         return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def kill(self, pod: dict[str, Any]) -> None:
+        """Kill everything in a pod's container with SIGKILL, as a kernel or a machine does."""
+        if not self.cluster.is_ours:
+            pytest.skip("KUBECONFIG names a cluster whose nodes' processes cannot be killed")
+        (status,) = pod["status"]["containerStatuses"]
+        container = status["containerID"].rpartition("/")[2]
+        for file in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}/**/{container}/cgroup.procs"):
+            for pid in file.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+
+    def renew(self) -> None:
+        """Go on with a backend that knows nothing of the cluster yet."""
+        self.backend.close()
+        self.backend = KubernetesBackend()
 
     def job(self, job: JobRef) -> dict[str, Any]:
         """Return the Job itself."""

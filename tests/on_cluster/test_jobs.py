@@ -6,11 +6,13 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
 from jupyter_unattended.backends.base import JobRef
+from jupyter_unattended.backends.kubernetes import status
 from jupyter_unattended.jobs import attempts
 from jupyter_unattended.jobs.service import JobService
 from jupyter_unattended.jobs.states import State
@@ -76,6 +78,7 @@ def test_cancelling_stops_within_the_grace_period(bench: Bench) -> None:
     job = bench.begin()
     bench.backend.cancel(job)
     ended = bench.wait(job, State.CANCELLED, timeout=20)
+    assert bench.pods(job) == []  # not left to themselves, as a Job's deletion would by default
     assert ended.reason == "cancelled"
     assert bench.journal(job)[-1]["outcome"] == "stopped"
     assert bench.look(job) == ended
@@ -111,6 +114,53 @@ def test_a_job_over_its_time_limit_fails(bench: Bench) -> None:
     assert len(bench.pods(job)) == 1
 
 
+def test_the_time_limit_counts_all_attempts_together(bench: Bench) -> None:
+    """And not the time in between: Kubernetes' own deadline starts over with each resume."""
+    job = bench.begin(time_limit=14)
+    time.sleep(6)
+    bench.backend.pause(job)
+    bench.wait(job, State.PAUSED, timeout=20)
+    time.sleep(5)
+    bench.backend.resume(job)
+    ended = bench.wait(job, State.FAILED, timeout=60)
+    assert (ended.attempt, ended.exit_code) == (2, 1)
+    first, second = (attempts.record(attempt) for attempt in job.paths.existing_attempts())
+    assert second["reason"] == "stopped because it was over its time limit of 14 s"
+    ran = [attempt["ended"] - attempt["started"] for attempt in (first, second)]
+    assert ran[0] >= 6
+    assert ran[1] < 12
+    assert sum(ran) >= 13  # each attempt's seconds are whole ones
+
+
+def test_what_kubernetes_forgets_is_known_here(bench: Bench, tmp_path: Path) -> None:
+    """Jobs that it removes after their time, unseen; one of them is run again."""
+    service = JobService(tmp_path / "state")
+    service._backends["kubernetes"] = bench.backend
+    jobs = []
+    for cell in ("print('ran')", "1 / 0"):
+        spec = notebook(bench, cell, bench.workspace, bench.workspace)
+        jobs.append(service.submit(spec.model_copy(update={"options": {**spec.options, **SHORT}})))
+    names = {job["metadata"]["name"] for job in listed(bench)}
+    assert len(names) == 2
+    wait_until(lambda: not listed(bench), "Kubernetes has removed the Jobs", 90)
+    done, failed = (service.get(job.id) for job in jobs)
+    assert (done.state, done.exit_code, done.attempt) == (State.SUCCEEDED, 0, 1)
+    assert failed.state is State.FAILED
+    assert "ZeroDivisionError" in failed.reason
+    assert "ran\n" in "".join(service.logs(done.id))
+    again = service.rerun(done.id)
+    assert again.id != done.id
+    wait_until(lambda: service.get(again.id).state is State.SUCCEEDED, "it has run again", 60)
+
+
+SHORT = {"keep_for": 1}
+
+
+def listed(bench: Bench) -> list[Any]:
+    found: list[Any] = bench.cluster.get("jobs", "--namespace", bench.namespace)["items"]
+    return found
+
+
 def test_out_of_memory_is_named_and_not_tried_again(bench: Bench) -> None:
     job = bench.submit("block = b'x' * (400 << 20)\nprint(len(block))", memory="200Mi")
     ended = bench.wait(job, State.FAILED, timeout=60)
@@ -118,6 +168,35 @@ def test_out_of_memory_is_named_and_not_tried_again(bench: Bench) -> None:
         "out of memory (OOMKilled): its limit is 200Mi; ask for more (it used 200Mi)"
     )
     assert len(bench.pods(job)) == 1
+
+
+def test_a_container_that_is_killed_whole_for_its_memory_is_not_tried_again(bench: Bench) -> None:
+    """As with cgroup v2, where Kubernetes takes it for a pod that was killed from outside.
+
+    Here a child runs out of memory, which makes Kubernetes say so, and the test kills the rest.
+    """
+    cells = (
+        "import subprocess, sys, time",
+        "subprocess.run([sys.executable, '-c', \"b'x' * (400 << 20)\"])",
+        "print('begun', flush=True)\ntime.sleep(100)",
+    )
+    job = bench.begin(*cells, memory="200Mi")
+    bench.kill(bench.pods(job)[0])
+    seen = wait_until(lambda: "out of memory" in _reason(bench, job), "it is seen", 20)
+    assert seen
+    wait_until(lambda: (now := bench.look(job)) and now.state.is_final, "it is given up", 60)
+    ended = bench.wait(job, State.FAILED)
+    assert (ended.attempt, ended.exit_code) == (2, 1)
+    assert attempts.record(job.paths.attempt(2))["reason"] == (
+        "out of memory (OOMKilled): its limit is 200Mi; ask for more"
+    )
+    first, second = (status.terminated(pod) for pod in bench.pods(job))
+    assert (first["reason"], first["exitCode"], second["exitCode"]) == ("OOMKilled", 137, 1)
+
+
+def _reason(bench: Bench, job: JobRef) -> str:
+    seen = bench.look(job)
+    return seen.reason if seen is not None else ""
 
 
 def test_a_workspace_that_is_out_of_sight(bench: Bench, tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from jupyter_unattended.backends.kubernetes.rights import ROLE
 from jupyter_unattended.errors import BackendUnavailableError, SpecError
 from jupyter_unattended.jobs.states import State
 from tests.cluster.harness import wait_until
@@ -64,6 +67,100 @@ def test_quota(bench: Bench) -> None:
     )
 
 
+def reasons_are(bench: Bench, expected: dict[str, tuple[dict[str, object], str]]) -> None:
+    """Submit a job for each, and wait until each says why it does not start."""
+    jobs = {name: bench.submit("pass", name=name, **expected[name][0]) for name in expected}
+    seen: dict[str, str] = {}
+
+    def told() -> bool:
+        seen.update((name, _reason(bench, job)) for name, job in jobs.items())
+        return all(seen[name].startswith(expected[name][1]) for name in expected)
+
+    try:
+        wait_until(told, "each says why", 60)
+    except AssertionError:
+        assert seen == {name: reason for name, (_, reason) in expected.items()}
+        raise
+
+
+def test_what_is_named_and_does_not_exist(bench: Bench) -> None:
+    named = {
+        "priority": ({"priority_class": "absent"}, "there is no PriorityClass 'absent'; check"),
+        "account": ({"service_account": "absent"}, "there is no service account 'absent' in this"),
+        "runtime": ({"runtime_class": "absent"}, "there is no RuntimeClass 'absent'; check"),
+        "files": ({"secret": ["absent:/run/x"]}, "there is no secret 'absent' in this namespace"),
+        "variable": (
+            {"secret": ["absent/key=X"]},
+            'the container cannot be made: secret "absent" not found',
+        ),
+        "scheduler": ({"scheduler": "absent"}, "the scheduler absent has not looked at it yet"),
+        "node": (
+            {"node_selector": {"no": "such"}},
+            "no node is free for it (the only node: does not match the node selector)",
+        ),
+    }
+    reasons_are(bench, {name: ({"options": one}, why) for name, (one, why) in named.items()})
+
+
+def test_more_than_any_node_has(bench: Bench) -> None:
+    reasons_are(
+        bench,
+        {
+            "cores": ({"cpus": 500.5}, "no node has 500.5 CPU cores free"),
+            "memory": ({"memory": "9000Gi"}, "no node has 9000Gi of memory free"),
+        },
+    )
+
+
+def test_what_a_namespace_does_not_allow(bench: Bench) -> None:
+    limit = {"type": "Container", "max": {"memory": "1Gi"}}
+    bench.cluster.create(
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "small", "namespace": bench.namespace},
+            "spec": {"limits": [limit]},
+        }
+    )
+    why = "the namespace's limits forbid it: maximum memory usage per Container is 1Gi, but limit "
+    reasons_are(bench, {"large": ({"memory": "2Gi"}, f"{why}is 2Gi")})
+    enforce = "pod-security.kubernetes.io/enforce=restricted"
+    bench.cluster.kubectl("label", "namespace", bench.namespace, enforce)
+    why = "the namespace does not allow such a pod (PodSecurity restricted:latest): "
+    reasons_are(bench, {"careless": ({"memory": "64Mi"}, why)})
+
+
+def test_a_claim_that_another_pod_keeps_for_itself(bench: Bench, tmp_path: Path) -> None:
+    """ReadWriteOncePod, and it is not this server's: the job waits for it, and says so."""
+    bench.make_claim("mine", tmp_path, "ReadWriteOncePod")
+    volume = {"name": "mine", "persistentVolumeClaim": {"claimName": "mine"}}
+    container = {
+        "name": "main",
+        "image": bench.cluster.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "infinity"],
+        "volumeMounts": [{"name": "mine", "mountPath": "/mine"}],
+    }
+    holder = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "holder", "namespace": bench.namespace},
+        "spec": {"volumes": [volume], "containers": [container], "dnsPolicy": "Default"},
+    }
+    bench.cluster.create(holder)
+    bench.cluster.kubectl(
+        *("wait", "--for=condition=ready", "pod/holder", "-n", bench.namespace, "--timeout=50s")
+    )
+    cell = "import pathlib\npathlib.Path('/mine/made').touch()"
+    options = {"volume": [*bench.options()["volume"], "pvc:mine:/mine"]}
+    job = bench.submit(cell, options=options)
+    wait_until(lambda: "held by another pod" in _reason(bench, job), "it is said", 30)
+    delete = ("delete", "pod", "holder", "-n", bench.namespace, "--grace-period=0", "--force")
+    bench.cluster.kubectl(*delete)
+    bench.wait(job, State.SUCCEEDED)
+    assert (tmp_path / "made").exists()
+
+
 def test_no_such_namespace(bench: Bench) -> None:
     with pytest.raises(SpecError, match="no claim 'workspace' in namespace absent"):
         bench.submit("pass", options={"namespace": "absent"})
@@ -90,6 +187,25 @@ def test_no_rights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert granted.availability().usable
     assert granted.submit(bundle)
     granted.close()
+
+
+def test_no_right_to_secrets(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs can be submitted; one with secret variables cannot, and nothing of it stays."""
+    cluster, namespace = bench.cluster, bench.namespace
+    cluster.kubectl("create", "serviceaccount", "person", "-n", namespace)
+    subject = f"{{kind: ServiceAccount, name: person, namespace: {namespace}}}"
+    role = ROLE.format(namespace=namespace, subject=subject)
+    without = "".join(line for line in role.splitlines(keepends=True) if "secrets" not in line)
+    cluster.kubectl("apply", "-f", "-", stdin=without)
+    token = cluster.kubectl("create", "token", "person", "-n", namespace).strip()
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_with({"token": token}, namespace)))
+    bench.renew()
+    assert bench.backend.availability().usable
+    with pytest.raises(BackendUnavailableError, match="may not create secrets") as refused:
+        bench.submit("pass", secret_env=["HIDDEN"], secrets={"HIDDEN": "x"})
+    assert "resources: [secrets], verbs: [create, patch, delete]" in str(refused.value)
+    assert cluster.get("jobs,secrets", "-n", namespace)["items"] == []
+    bench.wait(bench.submit("pass", name="other"), State.SUCCEEDED)
 
 
 def _reason(bench: Bench, job: object) -> str:

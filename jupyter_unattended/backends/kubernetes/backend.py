@@ -5,37 +5,33 @@ from __future__ import annotations
 import contextlib
 import secrets as random
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
 from ...errors import (
     BackendError,
     BackendUnavailableError,
-    ConflictError,
     SpecError,
     UnattendedError,
     UnsupportedError,
-    WorkspaceError,
 )
-from ...jobs.discovery import read_record
 from ...jobs.states import State
 from ...spec import JobSpec, describe
 from ..base import Availability, Bundle, Capabilities, JobRef, Observation, Rendering
 from . import (
     git,
     handle,
-    kueue,
     labels,
     manifest,
     objects,
     queues,
-    reasons,
     record,
     remember,
+    status,
+    steering,
     sweep,
 )
 from .client import ApiError, Json, may_be_configured
@@ -43,15 +39,12 @@ from .cluster import Cluster
 from .look import Look
 from .manifest import Place
 from .options import KubernetesOptions
+from .steering import FIXED_PRIORITY, Home
 from .text import to_yaml
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_FIXED_PRIORITY = (
-    "Kubernetes fixes a pod's priority when the job is submitted; choose --priority-class then, or "
-    "use a Kueue queue."
-)
 _NO_ORDER = "Kubernetes' scheduler keeps no queue that can be reordered."
 
 
@@ -77,7 +70,7 @@ class KubernetesBackend:
     def capabilities(self) -> Capabilities:
         """Return what Kubernetes can do."""
         has_kueue = any(cluster.has_kueue for cluster in self._clusters.values())
-        return Capabilities(priority=None if has_kueue else _FIXED_PRIORITY, move=_NO_ORDER)
+        return Capabilities(priority=None if has_kueue else FIXED_PRIORITY, move=_NO_ORDER)
 
     def availability(self) -> Availability:
         """Say whether there is a cluster that takes jobs from here, and which queues it has."""
@@ -91,8 +84,7 @@ class KubernetesBackend:
             missing = cluster.rights.missing(namespace)
             if missing:
                 return Availability(False, cluster.rights.explain(namespace, missing))
-            offers = cluster.offers(namespace)
-            found = queues.describe(offers)
+            found = queues.describe(cluster.offers(namespace).queues)
         except UnattendedError as error:
             return Availability(False, str(error))
         return Availability(
@@ -100,10 +92,10 @@ class KubernetesBackend:
         )
 
     def narrowed(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return which queues there are: a form offers no others."""
+        """Return which queues and classes there are: a form offers no others."""
         cluster = self._clusters.get(None)
-        offers = cluster.known_queues if cluster is not None else None
-        return {} if offers is None else queues.narrow(offers)
+        offers = cluster.known_offers if cluster is not None else None
+        return {} if offers is None else offers.narrow()
 
     # -- submitting --------------------------------------------------------------------------------
 
@@ -122,7 +114,8 @@ class KubernetesBackend:
         if options.git and not git.is_pinned(options.git):
             notes.append("The branch or tag of --git is replaced by its commit at submit")
         if place.pin:
-            notes.append(f"Runs on node {place.pin}, because a claim is mounted there (RWO)")
+            gpus = ", with the GPUs that are there" if bundle.spec.gpus else ""
+            notes.append(f"Runs on node {place.pin}, because a claim is mounted there (RWO){gpus}")
         return Rendering(to_yaml(job, notes), f"{bundle.job_id}.yaml", "yaml")
 
     def submit(self, bundle: Bundle) -> str:
@@ -232,16 +225,17 @@ class KubernetesBackend:
 
     def read_log(self, job: JobRef) -> tuple[int, bytes]:
         """Return what the job's newest pod wrote, as Kubernetes keeps it."""
-        cluster, namespace, name, index = self._where(job)
+        home = self._home(job)
+        cluster, namespace = home.cluster, home.namespace
         jobs, pods = cluster.watch(namespace).look()
-        ours = pods.get(labels.run_key(name, index), [])
-        started = [pod for pod in ours if reasons.has_started(pod)]
+        ours = pods.get(labels.run_key(home.name, home.index), [])
+        started = [pod for pod in ours if status.has_started(pod)]
         if not started:
             return 0, b""
         newest = started[-1]["metadata"]
         # Whoever has seen the end gets the end of the log.
         versions = [
-            one["metadata"]["resourceVersion"] for one in (jobs.get(name), started[-1]) if one
+            one["metadata"]["resourceVersion"] for one in (jobs.get(home.name), started[-1]) if one
         ]
         return len(started), cluster.log(namespace, newest["name"], tuple(versions))
 
@@ -249,48 +243,19 @@ class KubernetesBackend:
 
     def cancel(self, job: JobRef) -> None:
         """Delete the Job; its pod gets SIGTERM and its grace period."""
-        # Noted first: a Job that is gone and was not cancelled would be a lost one.
-        self._take_away(job, "cancelled")
+        steering.cancel(self._home(job))
 
     def pause(self, job: JobRef) -> None:
-        """Suspend the Job; what cannot be suspended alone is taken away and kept here.
-
-        Under Kueue the Workload is deactivated, where this user may do so.
-        """
-        cluster, namespace, name, index = self._where(job)
-        record.note_pause(job.paths)
-        if index is not None:
-            self._take_away(job, "paused")
-            return
-        found = objects.get(cluster, namespace, name)
-        if not kueue.is_managed(found):
-            objects.change(cluster, namespace, name, {"spec": {"suspend": True}})
-        elif not kueue.pause(cluster, namespace, found):
-            self._take_away(job, "paused")
+        """Suspend the Job, or what comes nearest to that where it cannot be suspended."""
+        steering.pause(self._home(job))
 
     def resume(self, job: JobRef) -> None:
         """Let the Job go on, or create it again where pausing had to take it away."""
-        if "paused" in record.read(job.paths):
-            self._bring_back(job)
-            return
-        cluster, namespace, name, _ = self._where(job)
-        found = objects.get(cluster, namespace, name)
-        if not kueue.is_managed(found):
-            objects.change(cluster, namespace, name, {"spec": {"suspend": False}})
-        elif not kueue.resume(cluster, namespace, found):
-            raise BackendError(
-                "Only Kueue's Workload can be made active again, and this user may not change "
-                "Workloads; ask your administrator for the right to patch them."
-            )
+        steering.resume(self._home(job))
 
     def set_priority(self, job: JobRef, priority: int) -> None:
         """Under Kueue, give the job the WorkloadPriorityClass of this value."""
-        cluster, namespace, name, _ = self._where(job)
-        if not kueue.is_managed(objects.get(cluster, namespace, name)):
-            raise UnsupportedError(_FIXED_PRIORITY)
-        label = kueue.priority_class(cluster, priority)
-        changes = {"metadata": {"labels": {queues.KUEUE_PRIORITY: label}}}
-        objects.change(cluster, namespace, name, changes)
+        steering.set_priority(self._home(job), priority)
 
     def move(self, job: JobRef, position: int) -> None:
         """Kubernetes keeps no queue of its own that can be reordered."""
@@ -298,15 +263,7 @@ class KubernetesBackend:
 
     def forget(self, job: JobRef) -> None:
         """Delete the Job, if Kubernetes still keeps it; a sweep's with its last run."""
-        cluster, namespace, name, index = self._where(job)
-        if index is None:
-            objects.delete(cluster, namespace, name)
-            if "paused" in record.read(job.paths):
-                objects.delete_secret(cluster, namespace, name)
-        _, _, sweep_name, index = handle.parse(job.handle)
-        if index is not None and sweep.is_last(job.paths, sweep_name):
-            objects.delete(cluster, namespace, sweep_name)
-            sweep.remove(job.paths, sweep_name)
+        steering.forget(self._home(job))
 
     def close(self) -> None:
         """End all watches; jobs go on."""
@@ -326,56 +283,8 @@ class KubernetesBackend:
                 self._clusters[context] = found
             return found
 
-    def _where(self, job: JobRef) -> tuple[Cluster, str, str, int | None]:
-        """Return where a job's Job is; with an index where it is one run of a sweep."""
-        context, namespace, name, index = handle.parse(job.handle)
-        if index is not None:
-            own = record.read(job.paths).get("own")
-            if own:
-                name, index = own, None  # it left its sweep when it was resumed
-        return self._cluster(context or None), namespace, name, index
-
-    def _take_away(self, job: JobRef, why: Literal["cancelled", "paused"]) -> None:
-        """Delete a job's Job, or take it out of its sweep, and note why."""
-        cluster, namespace, name, index = self._where(job)
-        was_away = "paused" in record.read(job.paths)
-        record.update(job.paths, **{why: time.time()})
-        try:
-            if index is not None:
-                sweep.withdraw(cluster, namespace, name, index, job.paths)
-                return
-            if why == "paused":
-                objects.keep_secret(cluster, namespace, name)
-            objects.delete(cluster, namespace, name)
-            if was_away:
-                objects.delete_secret(cluster, namespace, name)
-        except UnattendedError:
-            record.update(job.paths, **{why: None})
-            raise
-
-    def _bring_back(self, job: JobRef) -> None:
-        """Create the Job of a job that was paused by taking it away."""
-        cluster, namespace, name, index = self._where(job)
-        seen = self.poll([job]).get(job.job_id)
-        if seen is not None and seen.state is State.PAUSING:
-            raise ConflictError(f"{job.job_id} is still stopping; resume it when it is paused.")
-        if index is not None:
-            record.update(job.paths, manifest=sweep.alone(self._bundle(job), name))
-        manifest_ = record.read(job.paths)["manifest"]
-        name = manifest_["metadata"]["name"]
-        if index is not None:
-            record.update(job.paths, own=name)
-        if objects.find(cluster, namespace, name) is None:
-            created = objects.create(cluster, namespace, manifest_, {})
-            objects.give_secret(cluster, namespace, created)
-        record.update(job.paths, paused=None)
-
-    @staticmethod
-    def _bundle(job: JobRef) -> Bundle:
-        kept = read_record(job.paths)
-        if kept is None:
-            raise WorkspaceError(f"{job.paths.spec} cannot be read.")
-        return Bundle(JobSpec.checked(**kept["spec"]), job.paths)
+    def _home(self, job: JobRef) -> Home:
+        return Home.of(job, self._cluster)
 
     def _recalled(
         self, bundle: Bundle, options: KubernetesOptions, cluster: Cluster

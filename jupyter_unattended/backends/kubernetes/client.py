@@ -72,6 +72,8 @@ class Api:
         self.context = context
         self.namespace = "default"
         self.host = ""
+        #: The contexts of the kubeconfig; empty in the own cluster of a pod.
+        self.contexts: list[str] = []
         self._lock = threading.Lock()
         self._configuration: Any = None
         self._pool: urllib3.PoolManager | None = None
@@ -279,6 +281,7 @@ class Api:
                     files, context=self.context, client_configuration=configuration
                 )
                 contexts, current = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
+                self.contexts = [entry["name"] for entry in contexts]
                 for entry in contexts:
                     if entry["name"] == (self.context or current["name"]):
                         self.namespace = entry["context"].get("namespace") or "default"

@@ -10,6 +10,7 @@ from ...spec import JobSpec
 from . import labels, pod, queues
 from .client import Api, ApiError, Json, in_cluster
 from .manifest import Place
+from .offers import Offers
 from .options import KubernetesOptions
 from .pod import Twin
 from .rights import Rights
@@ -38,7 +39,7 @@ class Cluster:
         self._twin: Twin | None = None
         self._claims: dict[tuple[str, str], tuple[float, Json | None]] = {}
         self._events: dict[str, tuple[float, list[Json]]] = {}
-        self._queues: dict[str, tuple[float, dict[queues.System, list[str]]]] = {}
+        self._offers: dict[str, tuple[float, Offers]] = {}
         self._logs: dict[tuple[str, str, object], tuple[float, bytes]] = {}
         self._systems: tuple[float, set[queues.System]] = (0.0, set())
         self._workloads: dict[str, tuple[float, dict[str, Json]]] = {}
@@ -62,18 +63,18 @@ class Cluster:
             self._systems = (time.monotonic(), found)
         return found
 
-    def offers(self, namespace: str) -> dict[queues.System, list[str]]:
-        """Return the queues that jobs of a namespace can wait in, as far as they can be read."""
-        asked, found = self._queues.get(namespace, (0.0, {}))
+    def offers(self, namespace: str) -> Offers:
+        """Return what jobs of a namespace can choose from, as far as it can be read."""
+        asked, found = self._offers.get(namespace, (0.0, Offers()))
         if not asked or time.monotonic() - asked > _GOOD_FOR:
-            found = {system: queues.names(self.api, system, namespace) for system in self.systems()}
-            self._queues[namespace] = (time.monotonic(), found)
+            found = Offers.ask(self.api, self.systems(), namespace)
+            self._offers[namespace] = (time.monotonic(), found)
         return found
 
     @property
-    def known_queues(self) -> dict[queues.System, list[str]] | None:
-        """The queues of this user's own namespace as last read; None before; asks nobody."""
-        asked, found = self._queues.get(self.api.namespace, (0.0, {}))
+    def known_offers(self) -> Offers | None:
+        """What there is for this user's own namespace as last read; None before; asks nobody."""
+        asked, found = self._offers.get(self.api.namespace, (0.0, Offers()))
         return found if asked else None
 
     @property

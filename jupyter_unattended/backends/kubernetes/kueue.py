@@ -7,7 +7,7 @@ import re
 from ...errors import SpecError
 from ...jobs.states import State
 from ..base import Observation
-from . import queues, reasons
+from . import queues, status
 from .client import Json
 from .cluster import Cluster
 
@@ -30,7 +30,7 @@ def observe(job: Json, alive: bool, workload: Json | None) -> Observation:
         Kueue's Workload for it, if there is one yet.
     """
     if workload is None:
-        since = reasons.moment(job["metadata"]["creationTimestamp"])
+        since = status.moment(job["metadata"]["creationTimestamp"])
         queue = job["metadata"]["labels"][queues.KUEUE_QUEUE]
         return Observation(State.QUEUED, f"waiting for queue {queue} to take note", since=since)
     if workload["spec"].get("active") is False:
@@ -45,13 +45,11 @@ def observe(job: Json, alive: bool, workload: Json | None) -> Observation:
         why = _eviction(evicted, conditions.get("Preempted", {}))
         if alive:
             return Observation(State.PREEMPTED, f"{why}; it is stopping, within its grace period")
-        return Observation(
-            State.PREEMPTED, why, since=reasons.moment(evicted["lastTransitionTime"])
-        )
+        return Observation(State.PREEMPTED, why, since=status.moment(evicted["lastTransitionTime"]))
     waiting = conditions.get("QuotaReserved", {})
     if waiting.get("status") == "True":
         return Observation(State.STARTING, "admitted, about to start")
-    since = reasons.moment(waiting.get("lastTransitionTime"))
+    since = status.moment(waiting.get("lastTransitionTime"))
     return Observation(State.QUEUED, _waiting(waiting.get("message", "")), since=since)
 
 

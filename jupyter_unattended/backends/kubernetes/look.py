@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +11,10 @@ from ...jobs import attempts
 from ...jobs.states import State
 from ...paths import AttemptPaths
 from ..base import JobRef, Observation
-from . import handle, kueue, labels, objects, queues, reasons, record, sweep
+from . import handle, kueue, labels, objects, queues, reasons, record, status, sweep
 from .client import Json
 from .cluster import Cluster
+from .manifest import KILLED
 
 #: How long a Job may be without a pod, or a pod without a running container, before events are
 #: asked why, in seconds.
@@ -42,6 +44,28 @@ def _completed(ref: JobRef, seen: Observation, existing: Sequence[AttemptPaths])
             f"{ref.paths.root} is on here, or the image has no bash",
         )
     return seen
+
+
+def _give_up(ref: JobRef, pod: Json) -> str:
+    """Keep a job from being started again whose pod ran out of memory; return why, or "".
+
+    Where the kernel kills a whole container (as it does with cgroup v2), Kubernetes takes that for
+    a pod that was killed from outside, and starts the job again: until it is given up, and each
+    time into the same wall. Its next attempt finds what is noted here, and ends at once.
+    """
+    end = status.terminated(pod)
+    if end.get("reason") != "OOMKilled" or end.get("exitCode") != KILLED:
+        return ""
+    over = status.moment(end.get("finishedAt")) or 0.0
+    for attempt in reversed(ref.paths.existing_attempts()):
+        entry = attempts.record(attempt)
+        if entry.get("started", over) >= over or entry.get("exit_code") is not None:
+            continue  # of a later pod, or it could still tell itself how it ended
+        why = reasons.out_of_memory(pod)
+        with contextlib.suppress(OSError):
+            attempt.hopeless.write_text(why)
+            return why
+    return ""
 
 
 class Look:
@@ -85,7 +109,7 @@ class Look:
 
     def _started(self, name: str, index: int | None) -> int:
         pods = self._pods.get(labels.run_key(name, index), [])
-        return sum(reasons.has_started(pod) for pod in pods)
+        return sum(status.has_started(pod) for pod in pods)
 
     def _at(self, ref: JobRef, name: str, index: int | None) -> Observation | None:
         key = labels.run_key(name, index)
@@ -106,7 +130,9 @@ class Look:
         if seen.state is State.FAILED and reasons.is_out_of_memory(seen.reason):
             return replace(seen, reason=seen.reason + _memory_used(ref))
         if seen.state is State.PREEMPTED:
-            return self._compare(ref, name, index, pods) or seen
+            seen = self._compare(ref, name, index, pods) or seen
+        if seen.state is State.PREEMPTED and (why := _give_up(ref, pods[-1])):
+            return replace(seen, state=State.RUNNING, reason=f"{why}; it is not tried again")
         return seen
 
     def _sweep(self, job: Json, ref: JobRef) -> tuple[sweep.Done, set[int]]:
@@ -148,7 +174,7 @@ class Look:
         kept = record.read(ref.paths)
         if is_run and "own" in kept:
             return self._at(ref, kept["own"], None)
-        alive = any(not reasons.is_gone(pod) for pod in pods)
+        alive = any(not status.is_gone(pod) for pod in pods)
         if "cancelled" in kept:
             if alive:
                 return Observation(State.RUNNING, "being cancelled, within its grace period")
@@ -164,7 +190,7 @@ class Look:
     def _queued(self, job: Json, pods: list[Json]) -> Observation:
         """Return how a job stands that Kueue holds back."""
         workload = self._cluster.workloads(self._namespace).get(job["metadata"]["uid"])
-        alive = any(not reasons.is_gone(pod) for pod in pods)
+        alive = any(not status.is_gone(pod) for pod in pods)
         seen = kueue.observe(job, alive, workload)
         if workload is None or seen.state is not State.QUEUED:
             return seen
@@ -180,10 +206,10 @@ class Look:
         newest = pods[-1] if pods else None
         item = job if newest is None else newest
         if newest is not None and (
-            reasons.is_gone(newest) or reasons.container_status(newest).get("started")
+            status.is_gone(newest) or status.container_status(newest).get("started")
         ):
             return []
-        age = time.time() - (reasons.moment(item["metadata"]["creationTimestamp"]) or 0)
+        age = time.time() - (status.moment(item["metadata"]["creationTimestamp"]) or 0)
         if age < _PATIENCE:
             return []
         uid = item["metadata"]["uid"]

@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ...errors import BackendError, SpecError
 from ...spec import JobSpec
@@ -93,22 +93,6 @@ def describe(found: Mapping[System, Sequence[str]]) -> str:
         f"{_TITLES[system]} ({', '.join(found[system]) or 'no queue readable'})"
         for system in sorted(found)
     )
-
-
-def narrow(found: Mapping[System, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """Return JSON Schema keywords for the options about queues, where these are all there are."""
-    if not found:
-        why = {"x-disabled": "This cluster has neither Kueue nor KAI nor Run:ai."}
-        return {"queue": why, "queue_system": why, "workload_priority": why}
-    narrowed: dict[str, dict[str, Any]] = {
-        "queue_system": {"enum": ["auto", *sorted(found), "none"], "default": "auto"}
-    }
-    if all(found.values()):
-        names = sorted({name for queues in found.values() for name in queues})
-        narrowed["queue"] = {"type": "string", "enum": names}
-    if "kueue" not in found:
-        narrowed["workload_priority"] = {"x-disabled": "This cluster does not have Kueue."}
-    return narrowed
 
 
 def choose(

@@ -19,7 +19,7 @@ from pathlib import Path
 from ...errors import BackendError, WorkspaceError
 from ...paths import JobPaths
 from ..base import Bundle
-from . import labels, manifest, objects, reasons
+from . import labels, manifest, objects, status
 from .client import Json
 from .cluster import Cluster
 from .manifest import KILLED, Place
@@ -200,7 +200,7 @@ def withdraw(cluster: Cluster, namespace: str, job_name: str, index: int, paths:
             f"{file} cannot be written ({error.strerror}), so nothing was changed."
         ) from error
     for pod in cluster.watch(namespace).look()[1].get(labels.run_key(job_name, index), []):
-        if not reasons.is_gone(pod):
+        if not status.is_gone(pod):
             objects.delete_pod(cluster, namespace, pod["metadata"]["name"])
     done = Done.of(job)
     if withdrawn(paths, job_name) | done.succeeded | done.failed >= set(range(done.total)):
@@ -221,10 +221,10 @@ class Done:
     @classmethod
     def of(cls, job: Json) -> Done:
         """Read it from an Indexed Job."""
-        status = job.get("status", {})
+        told = job.get("status", {})
         return cls(
-            _indexes(status.get("completedIndexes", "")),
-            _indexes(status.get("failedIndexes", "")),
+            _indexes(told.get("completedIndexes", "")),
+            _indexes(told.get("failedIndexes", "")),
             int(job["spec"].get("completions") or 0),
         )
 
@@ -233,7 +233,7 @@ def part(job: Json, done: Done, index: int, pods: Sequence[Json]) -> Json:
     """Return one run of an Indexed Job as if it were a Job of its own."""
     kept = {"Suspended", "Failed", "FailureTarget"}
     conditions = [c for c in job.get("status", {}).get("conditions", []) if c["type"] in kept]
-    ended = reasons.terminated(pods[-1]) if pods else {}
+    ended = status.terminated(pods[-1]) if pods else {}
     verdict = {"status": "True", "lastTransitionTime": ended.get("finishedAt")}
     if index in done.succeeded:
         conditions = [{"type": "Complete", **verdict}]

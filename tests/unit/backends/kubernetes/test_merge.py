@@ -42,3 +42,19 @@ def test_entries_and_objects_can_be_deleted_and_replaced() -> None:
         "env": [{"name": "B", "value": "2"}]
     }
     assert merge({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}) == {"a": {"c": 2}}
+
+
+def test_a_list_can_be_replaced_and_keys_retained() -> None:
+    env = {"env": [{"name": "A", "value": "1"}]}
+    patch = {"env": [{"$patch": "replace"}, {"name": "B", "value": "2"}]}
+    assert merge(env, patch) == {"env": [{"name": "B", "value": "2"}]}
+    volume = {"volumes": [{"name": "v", "emptyDir": {}}]}
+    other = {"name": "v", "$retainKeys": ["name", "nfs"], "nfs": {"server": "s"}}
+    assert merge(volume, {"volumes": [other]}) == {
+        "volumes": [{"name": "v", "nfs": {"server": "s"}}]
+    }
+
+
+def test_nothing_of_a_patch_but_its_values_stays() -> None:
+    assert merge({}, {"a": {"b": None, "c": {"$patch": "delete"}}}) == {"a": {"c": {}}}
+    assert merge({"env": [{"name": "A"}]}, {"env": ["no object"]}) == {"env": ["no object"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_unattended.backends.kubernetes.reasons import observe, unschedulable
+from jupyter_unattended.backends.kubernetes.reasons import observe
 from jupyter_unattended.jobs.states import State
 
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"
@@ -139,43 +139,6 @@ def test_why_a_container_does_not_start(waiting: dict[str, str], expected: str) 
     seen = observe(job(), [pod("Pending", {"waiting": waiting}, conditions=bound)])
     assert seen.state is State.STARTING
     assert seen.reason.startswith(expected)
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        (
-            "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 node(s) had untolerated "
-            "taint {gpu: }. preemption: 0/3 nodes are available: 3 Preemption is not helpful.",
-            "no node is free for it (3 nodes: fewer than 2 nvidia.com/gpu free, has a taint that "
-            "is not tolerated: {gpu: } on 2)",
-        ),
-        (
-            "0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, "
-            "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
-            "no node is free for it (the only node: is cordoned)",
-        ),
-        (
-            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
-            "no node is free for it (2 nodes: does not match the node selector on 2)",
-        ),
-        (
-            '0/1 nodes are available: persistentvolumeclaim "x" not found. preemption: …',
-            "there is no claim 'x' in this namespace; check --volume",
-        ),
-        (
-            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. …",
-            "a claim is not bound to a volume yet",
-        ),
-        ("QueueDoesNotExist: Queue 'x' does not exist.", "there is no queue 'x'"),
-        ("something new", "something new"),
-        ("", ""),
-    ],
-)
-def test_why_no_node_is_found(message: str, expected: str) -> None:
-    asking = pod("Pending")
-    asking["spec"]["containers"][0]["resources"]["limits"] = {"nvidia.com/gpu": "2"}
-    assert unschedulable(message, asking) == expected
 
 
 def test_quota_is_told_by_the_newest_warning() -> None:
