@@ -43,7 +43,7 @@ class AttemptPaths:
 
     @property
     def hopeless(self) -> Path:
-        """Says why no attempt after this one can do better, where the scheduler starts it anyway."""
+        """Says why a next attempt can do no better, where a scheduler starts it anyway."""
         return self.root / "hopeless"
 
 

@@ -55,6 +55,20 @@ def test_the_quick_start(bench: Bench, command: CommandLine) -> None:
     assert "epochs 31 1\n" in command("logs", again.stdout.split()[0]).stdout
 
 
+def test_a_sweep_is_one_job(bench: Bench, command: CommandLine) -> None:
+    wanted = ["--image", bench.cluster.image, "--volume", f"pvc:{bench.claim}:{bench.workspace}"]
+    sweep = ["--sweep", "epochs=1,2,3", "--at-once", "2", "--wait"]
+    done = command("submit", "train.ipynb", *here(bench), *wanted, *sweep)
+    assert done.returncode == 0, done
+    (job,) = bench.cluster.get("jobs", "-n", bench.namespace)["items"]
+    assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 3)
+    assert job["spec"]["parallelism"] == 2
+    ids = [line for line in done.stdout.splitlines() if re.fullmatch(r"train-\S+", line)]
+    assert len(ids) == 3, done
+    logs = [command("logs", one).stdout for one in ids]
+    assert [f"epochs {n} 1\n" in log for n, log in zip((1, 2, 3), logs, strict=True)] == [True] * 3
+
+
 def test_every_command_of_the_page_renders(command: CommandLine) -> None:
     """Without a cluster and without any right, as the page says."""
     page = (REPOSITORY / "docs" / "kubernetes.md").read_text().replace("\\\n", " ")

@@ -13,7 +13,7 @@ from .manifest import Place
 from .offers import Offers
 from .options import KubernetesOptions
 from .pod import Twin
-from .rights import Rights
+from .rights import WORKLOADS, Rights
 from .watch import Watch
 
 #: How long what was read of claims, queues and events is good for, in seconds.
@@ -212,8 +212,6 @@ class Cluster:
 
     def may_pause_workloads(self, namespace: str) -> bool:
         """Whether a job under Kueue can be paused without deleting it."""
-        from .rights import WORKLOADS
-
         try:
             return not self.rights.missing(namespace, WORKLOADS)
         except BackendError:

@@ -13,7 +13,7 @@ from .options import KubernetesOptions
 from .pod import Mount, Twin, covering
 
 #: Name of the volume that a git repository is cloned into.
-CLONE = "clone"
+CLONE = "unattended-clone"
 
 
 def all_mounts(bundle: Bundle, options: KubernetesOptions, twin: Twin) -> list[Mount]:
@@ -49,7 +49,20 @@ def all_mounts(bundle: Bundle, options: KubernetesOptions, twin: Twin) -> list[M
     mounts += _secret_mounts(options)
     if not any(mount.path == PurePosixPath("/dev/shm") for mount in mounts):  # noqa: S108
         mounts += _shared_memory(bundle.spec, options)
-    return mounts
+    return _apart(mounts)
+
+
+def _apart(mounts: list[Mount]) -> list[Mount]:
+    """Give volumes that are not the same one different names; claims a.b and a-b had one."""
+    taken: dict[str, Json] = {}
+    apart = []
+    for mount in mounts:
+        name, number = str(mount.volume["name"]), 1
+        while taken.setdefault(name, mount.volume) != mount.volume:
+            number += 1
+            name = f"{str(mount.volume['name'])[:60]}-{number}"
+        apart.append(Mount({**mount.mount, "name": name}, {**mount.volume, "name": name}))
+    return apart
 
 
 def _no_home(bundle: Bundle, home: Mount | None, mounts: tuple[Mount, ...]) -> str:

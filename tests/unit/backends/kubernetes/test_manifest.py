@@ -115,6 +115,24 @@ def test_shared_memory_where_there_are_gpus_or_it_is_asked_for() -> None:
     assert shared(job(outside, options, **fields)) == [{"medium": "Memory", "sizeLimit": "2Gi"}]
 
 
+def test_different_volumes_have_different_names() -> None:
+    options = {"volume": ["pvc:a.b:/1", "pvc:a-b:/2", "pvc:a.b:/3:ro", f"pvc:{'x' * 70}:/4"]}
+    taken = hub_pod()
+    other = {"name": "claim-a-b", "nfs": {"server": "s", "path": "/"}}
+    taken["spec"]["volumes"].append(other)
+    mount = {"name": "claim-a-b", "mountPath": "/0"}
+    taken["spec"]["containers"][1]["volumeMounts"].append(mount)
+    found = job(Place(twin=twin(taken, {})), options)
+    volumes = {volume["name"]: volume for volume in pod_of(found)["volumes"]}
+    assert len(volumes) == len(pod_of(found)["volumes"])
+    assert all(len(name) <= 63 for name in volumes)
+    mounted = {m["mountPath"]: volumes[m["name"]] for m in container_of(found)["volumeMounts"]}
+    assert mounted["/0"]["nfs"] == other["nfs"]
+    claims = [mounted[f"/{n}"]["persistentVolumeClaim"]["claimName"] for n in (1, 2, 3)]
+    assert claims == ["a.b", "a-b", "a.b"]
+    assert mounted["/1"] == mounted["/3"]
+
+
 def test_secrets_are_references() -> None:
     options = {"secret": ["all", "one/key=VARIABLE", "files:/etc/files"]}
     found = job(options=options, secret_env=["TOKEN"])
@@ -192,7 +210,7 @@ def test_git_is_cloned_in_the_place_of_the_workspace() -> None:
     found = job(options={"git": "https://example.org/r.git@0123abc", "git_secret": "login"})
     (clone,) = pod_of(found)["initContainers"]
     assert clone["command"][-3:] == [str(HOME), "https://example.org/r.git", "0123abc"]
-    assert clone["volumeMounts"] == [{"name": "clone", "mountPath": str(HOME)}]
+    assert clone["volumeMounts"] == [{"name": "unattended-clone", "mountPath": str(HOME)}]
     mounts = [mount["mountPath"] for mount in container_of(found)["volumeMounts"]]
     assert mounts.index(str(HOME)) < mounts.index(f"{HOME}/.unattended/n-1")
 
