@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ def cluster() -> Iterator[Kubernetes]:
 @pytest.fixture
 def namespace(cluster: Kubernetes) -> Iterator[str]:
     """A namespace that is deleted with everything in it."""
-    name = f"unattended-test-{next(_numbers)}"
+    # Not the same in the next run: a cluster that is not ours goes on removing it for a while.
+    name = f"unattended-test-{os.getpid()}-{next(_numbers)}"
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -251,7 +251,7 @@ def test_the_same_job_twice_in_a_second_gets_two_names(bench: Bench) -> None:
 
 
 @pytest.mark.timeout(500)
-def test_a_sweep_of_200(bench: Bench) -> None:
+def test_200_jobs_at_once(bench: Bench) -> None:
     """Submitted at once: none is lost, and each has its own name, directory and end."""
     # Ten at a time find room on a node of two cores.
     bundles = [bench.bundle("print('done')", name=f"run-{n}", cpus=0.2) for n in range(200)]
