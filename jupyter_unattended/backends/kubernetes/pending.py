@@ -58,6 +58,8 @@ _REFUSALS = (
 )  # fmt: skip
 #: A pod that the scheduler has not spoken about for so long, in seconds, is not known to it.
 _PATIENCE = 5.0
+#: Length of a time stamp without fractions, which only some have.
+_SECONDS = len("2026-01-01T10:00:00")
 _GPU = re.compile(r"(^|[./-])gpu($|[./-])")
 
 
@@ -149,8 +151,8 @@ def _wanted(pod: Json, resource: str) -> str:
     return ""
 
 
-def not_started(pod: Json, events: Sequence[Json]) -> str:
-    """Say why a container of a pod that has a node does not run yet."""
+def not_started(pod: Json, events: Sequence[Json], since: str) -> str:
+    """Say why a container of a pod that has had a node since `since` does not run yet."""
     status = pod.get("status", {})
     for entry in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         waiting = entry.get("state", {}).get("waiting", {})
@@ -161,7 +163,7 @@ def not_started(pod: Json, events: Sequence[Json]) -> str:
                 message=_plain_pull(waiting.get("message", "")) or waiting["reason"],
                 node=pod["spec"].get("nodeName", "?"),
             )
-    return warning(events)
+    return warning(events, since)
 
 
 def _image(pod: Json, container: str) -> str:
@@ -179,14 +181,20 @@ def _plain_pull(message: str) -> str:
     return re.sub(r'failed to pull and unpack image "[^"]*": ', "", message)
 
 
-def warning(events: Sequence[Json]) -> str:
-    """Return the newest warning in words; empty if there is none."""
+def warning(events: Sequence[Json], since: str = "") -> str:
+    """Return the newest warning in words; empty if there is none.
+
+    Parameters
+    ----------
+    events
+        Events about a Job and its newest pod.
+    since
+        A time stamp of the API: what was said before is over, such as why there was no node.
+    """
     warnings = [event for event in events if event.get("type") == "Warning"]
-    if not warnings:
+    newest = max(warnings, key=_when, default=None)
+    if newest is None or _when(newest) < since[:_SECONDS]:
         return ""
-    newest = max(
-        warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or ""
-    )
     message = str(newest.get("message", ""))
     for pattern, words in _REFUSALS:
         found = re.search(pattern, message)
@@ -194,3 +202,10 @@ def warning(events: Sequence[Json]) -> str:
             return words.format(*found.groups())
     refused = re.match(r'Error creating: (?:pods "[^"]*" is forbidden: )?(.*)', message, re.DOTALL)
     return f"the cluster does not take its pod: {refused[1]}" if refused else message
+
+
+def _when(event: Json) -> str:
+    """Return when an event was last seen, to the second; its newer form says so elsewhere."""
+    series = event.get("series") or {}
+    seen = event.get("lastTimestamp") or series.get("lastObservedTime") or event.get("eventTime")
+    return str(seen or event.get("metadata", {}).get("creationTimestamp", ""))[:_SECONDS]

@@ -41,7 +41,8 @@ def observe(job: Json, pods: Sequence[Json], events: Sequence[Json] = ()) -> Obs
     if pods and not _was_resumed(job, pods[-1]):
         return _between(pods[-1])
     since = None if job["status"].get("conditions") else job["metadata"]["creationTimestamp"]
-    return Observation(State.QUEUED, pending.warning(events), since=moment(since))
+    reason = pending.warning(events, job["status"].get("startTime") or "")
+    return Observation(State.QUEUED, reason, since=moment(since))
 
 
 def _was_resumed(job: Json, pod: Json) -> bool:
@@ -116,11 +117,12 @@ def _alive(pod: Json, pods: Sequence[Json], events: Sequence[Json]) -> Observati
     bound = condition(pod, "PodScheduled")
     if bound is None:
         again = f"; before: {_how_it_ended(pods[-2])}" if len(pods) > 1 else ""
-        since = moment(pod["metadata"]["creationTimestamp"])
-        return Observation(State.QUEUED, (pending.unscheduled(pod) + again).lstrip("; "), since)
+        reason = (pending.unscheduled(pod) + again).lstrip("; ")
+        return Observation(State.QUEUED, reason, moment(pod["metadata"]["creationTimestamp"]))
+    since = bound.get("lastTransitionTime") or ""
     cloning = "running" in _cloning(pod)
-    reason = "cloning the repository" if cloning else pending.not_started(pod, events)
-    return Observation(State.STARTING, reason, since=moment(bound.get("lastTransitionTime")))
+    reason = "cloning the repository" if cloning else pending.not_started(pod, events, since)
+    return Observation(State.STARTING, reason, since=moment(since))
 
 
 def _between(pod: Json) -> Observation:

@@ -10,7 +10,7 @@ from jupyter_unattended.backends.kubernetes.pending import unschedulable, unsche
 from jupyter_unattended.backends.kubernetes.reasons import observe
 from jupyter_unattended.jobs.states import State
 
-from .test_reasons import EARLY, job, pod
+from .test_reasons import EARLY, LATE, job, pod
 
 HOPELESS = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 
@@ -192,3 +192,18 @@ def test_a_container_that_waits(waiting: dict[str, str], expected: str) -> None:
     bound = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": EARLY}]
     seen = observe(job(), [pod("Pending", {"waiting": waiting}, conditions=bound)])
     assert (seen.state, seen.reason) == (State.STARTING, expected)
+
+
+def test_what_was_said_before_there_was_a_node_is_over() -> None:
+    bound = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": LATE}]
+    creating = pod("Pending", {"waiting": {"reason": "ContainerCreating"}}, conditions=bound)
+    early = {"type": "Warning", "eventTime": "2026-01-01T10:30:00.123456Z", "message": "no node"}
+    assert observe(job(), [creating], [early]).reason == ""
+    late = {**early, "series": {"lastObservedTime": "2026-01-01T11:00:00.123456Z"}}
+    assert observe(job(), [creating], [early, late]).reason == "no node"
+
+
+def test_what_was_said_before_a_job_was_resumed_is_over() -> None:
+    refused = {"type": "Warning", "lastTimestamp": EARLY, "message": "exceeded"}
+    assert observe(job(startTime=EARLY), [], [refused]).reason == "exceeded"
+    assert observe(job(startTime=LATE), [], [refused]).reason == ""
