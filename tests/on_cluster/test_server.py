@@ -52,7 +52,10 @@ def test_the_digits_example(server: Server) -> None:
         "cpus": 0.1,
         "memory": "1Gi",
     }
-    job = server.ask("/jobs", {"notebook": "train-digits.ipynb", "data": data})
+    request = {"notebook": "train-digits.ipynb", "data": data}
+    texts = [file["text"] for file in server.ask("/preview", request)["files"]]
+    assert any("# What is at /opt/repository is of the node that it runs on" in t for t in texts)
+    job = server.ask("/jobs", request)
 
     def ended() -> Any:
         found = server.ask(f"/jobs/{job['id']}")

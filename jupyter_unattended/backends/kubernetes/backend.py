@@ -107,16 +107,8 @@ class KubernetesBackend:
                 bundle, options = self._recalled(bundle, options, self._cluster(options.context))
         place = self._place_to_show(bundle.spec, options)
         job = manifest.build(bundle, options, place)
-        notes = []
-        if bundle.spec.secret_env:
-            keys = ", ".join(bundle.spec.secret_env)
-            notes.append(f"Needs a Secret called {job['metadata']['name']} with the keys: {keys}")
-        if options.git and not git.is_pinned(options.git):
-            notes.append("The branch or tag of --git is replaced by its commit at submit")
-        if place.pin:
-            gpus = ", with the GPUs that are there" if bundle.spec.gpus else ""
-            notes.append(f"Runs on node {place.pin}, because a claim is mounted there (RWO){gpus}")
-        return Rendering(to_yaml(job, notes), f"{bundle.job_id}.yaml", "yaml")
+        text = to_yaml(job, _notes(bundle, options, place, job["metadata"]["name"]))
+        return Rendering(text, f"{bundle.job_id}.yaml", "yaml")
 
     def submit(self, bundle: Bundle) -> str:
         """Create the Job, and a Secret for its secret variables."""
@@ -312,3 +304,23 @@ class KubernetesBackend:
                     raise
         queue = queues.choose(None, None, spec, options, options.namespace or "")
         return Place(options.namespace, queue=queue)
+
+
+def _notes(bundle: Bundle, options: KubernetesOptions, place: Place, name: str) -> list[str]:
+    """Say what a Job does not say by itself."""
+    notes = []
+    if bundle.spec.secret_env:
+        keys = ", ".join(bundle.spec.secret_env)
+        notes.append(f"Needs a Secret called {name} with the keys: {keys}")
+    if options.git and not git.is_pinned(options.git):
+        notes.append("The branch or tag of --git is replaced by its commit at submit")
+    if place.pin:
+        gpus = ", with the GPUs that are there" if bundle.spec.gpus else ""
+        notes.append(f"Runs on node {place.pin}, because a claim is mounted there (RWO){gpus}")
+    else:
+        notes += [
+            f"What is at {mount.path} is of the node that it runs on, which may be another one"
+            for mount in place.twin.mounts
+            if "hostPath" in mount.volume
+        ]
+    return notes
