@@ -59,15 +59,13 @@ def test_an_engine_that_hands_out_no_gpu_is_caught(
     assert jobs.local.log(jobs.service.get(end.id)) == ""
 
 
-@pytest.mark.parametrize("choice", ["auto", "socket"])
 def test_each_job_gets_a_gpu_of_its_own(
-    choice: str, jobs: ContainerJobs, engine: TestEngine, monkeypatch: pytest.MonkeyPatch
+    jobs: ContainerJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNATTENDED_GPUS", "0,1")
-    script = "ls /dev/nvidia*; touch here; while [[ ! -e go ]]; do sleep 0.1; done"
-    with described_gpus(DEVICES), engine.service() as address:
-        monkeypatch.setenv("DOCKER_HOST", address)
-        both = [jobs.submit(script, gpus=1, options={"engine": choice}) for _ in range(2)]
+    script = "ls /dev/nvidia*; while [[ ! -e go ]]; do sleep 0.1; done"
+    with described_gpus(DEVICES):
+        both = [jobs.submit(script, gpus=1) for _ in range(2)]
         for job in both:
             jobs.local.says(job, "/dev/nvidia", timeout=60)
         for job in both:
@@ -76,6 +74,17 @@ def test_each_job_gets_a_gpu_of_its_own(
     assert [end.state for end in ends] == [State.SUCCEEDED] * 2, [end.reason for end in ends]
     seen = sorted(jobs.local.log(job).split() for job in both)
     assert seen == [["/dev/nvidia0"], ["/dev/nvidia1"]]
+
+
+def test_podman_s_socket_hands_out_no_gpus(
+    jobs: ContainerJobs, engine: TestEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNATTENDED_GPUS", "0")
+    with described_gpus(DEVICES), engine.service() as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        end = jobs.end(jobs.submit("echo ran", gpus=1, options={"engine": "socket"}))
+    assert (end.state, end.attempt) == (State.FAILED, 0)
+    assert "Podman hands out no GPUs through its socket; use its command" in end.reason
 
 
 @pytest.mark.parametrize(

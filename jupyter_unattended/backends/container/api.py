@@ -98,13 +98,14 @@ class ApiEngine:
         if container.network is not None:
             limits["network_mode"] = container.network
         if container.gpus:
-            names = [f"nvidia.com/gpu={gpu}" for gpu in container.gpus]
-            if self._podman:
-                limits["devices"] = [f"{name}:{name}" for name in names]
-            else:
-                limits["device_requests"] = [
-                    DeviceRequest(device_ids=list(container.gpus), capabilities=[["gpu"]])
-                ]
+            if self._podman:  # which knows CDI's names everywhere but here
+                raise EngineError(
+                    f"{self._name}: Podman hands out no GPUs through its socket; use its command "
+                    "(--engine podman)."
+                )
+            limits["device_requests"] = [
+                DeviceRequest(device_ids=list(container.gpus), capabilities=[["gpu"]])
+            ]
         rootless = self._is_rootless
         # Podman cannot take a mount with a quotation mark in its path, and a bind takes no colon.
         plain = [mount for mount in container.mounts if ":" not in mount.source + mount.target]
