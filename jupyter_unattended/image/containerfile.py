@@ -203,7 +203,8 @@ COPY --chown=notebook {copied}
 # On this machine, the kernel's Python is somewhere else.
 ENV UNATTENDED_PYTHON=python3 PYTHONUNBUFFERED=1
 WORKDIR {place}
-# A job brings its own start.sh. To run without a job: jupyter unattended convert {name}
+# A job brings its own start.sh. To run without one, make one that needs nothing but the image:
+#     jupyter unattended convert {name} --to script
 CMD ["./start.sh"]
 """
 

@@ -37,8 +37,13 @@ class TestContract(BackendContract):
     """The contract, unchanged."""
 
     @pytest.fixture
-    def site(self, jobs: ContainerJobs) -> Site:
-        return site_of(jobs)
+    def site(
+        self, docker: TestDocker, local: LocalJobs, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[Site]:
+        monkeypatch.setenv("DOCKER_HOST", docker.address)
+        yield site_of(ContainerJobs(docker, local, "docker"))
+        local.kill_agent()
+        docker.clear()
 
 
 def test_limits_and_mounts_are_docker_s(jobs: ContainerJobs, tmp_path: Path) -> None:
@@ -83,7 +88,9 @@ def waits(jobs: ContainerJobs, job: JobView) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("jobs", "number"), [("docker", signal.SIGTERM), ("socket", signal.SIGKILL)], indirect=["jobs"]
+)
 def test_docker_itself_is_started_again(
     number: int, jobs: ContainerJobs, docker: TestDocker
 ) -> None:
@@ -103,6 +110,7 @@ def test_docker_itself_is_started_again(
     until(lambda: not jobs.containers(job), what="the end of the container")
 
 
+@pytest.mark.parametrize("jobs", ["socket"], indirect=True)
 def test_a_job_that_waits_for_docker_can_be_cancelled(
     jobs: ContainerJobs, docker: TestDocker
 ) -> None:

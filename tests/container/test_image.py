@@ -175,7 +175,7 @@ def test_a_library_and_a_program_that_are_missing(cli: CommandLine) -> None:
 @pytest.mark.timeout(300)
 def test_the_image_runs_without_a_job(cli: CommandLine, engine: TestEngine) -> None:
     write(cli.cwd, "print('it', 'runs')", requirements="# none\n")
-    assert cli("convert", "notebook.ipynb").returncode == 0
+    assert cli("convert", "notebook.ipynb", "--to", "script").returncode == 0
     made = cli("image", "notebook.ipynb", "--code", "image", "--build", "--json", *ON_BASE,
                timeout=280)  # fmt: skip
     assert made.returncode == 0, made.stderr
@@ -189,8 +189,9 @@ def test_a_terminal_shows_a_bar(cli: CommandLine, engine: TestEngine) -> None:
     steps = "".join(f"ENV A{number}={number}\n" for number in range(20))
     (cli.cwd / "Containerfile").write_text(f"FROM {BASE}\n{steps}")
     terminal, their_end = pty.openpty()
-    with cli.start("image", "notebook.ipynb", "--build", stdout=subprocess.DEVNULL,
-                   stderr=their_end) as process:  # fmt: skip
+    words = ("image", "notebook.ipynb", "--build")
+    colours = {"TERM": "xterm-256color", "COLUMNS": "120"}
+    with cli.start(*words, env=colours, stdout=subprocess.DEVNULL, stderr=their_end) as process:
         os.close(their_end)
         shown = b""
         with contextlib.suppress(OSError):  # which is how the end of a terminal shows
