@@ -71,10 +71,11 @@ def test_logs_follow_ends_with_the_job(cli: CommandLine) -> None:
 
 
 def test_interrupting_wait_leaves_the_job_alone(cli: CommandLine) -> None:
-    write_notebook(cli.cwd / "n.ipynb", "import time\ntime.sleep(3)\nprint('end')")
+    write_notebook(cli.cwd / "n.ipynb", "import time\ntime.sleep(6)\nprint('end')")
     job = cli("submit", "n.ipynb").stdout.strip()
     waiting = cli.start("wait", job)
-    time.sleep(1)
+    assert waiting.stderr is not None
+    assert job in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
