@@ -34,7 +34,8 @@ export function AttemptsView(props: {
         <ol className="jp-Unattended-timeline">
           {attempts.map((attempt, i) => {
             const next = attempts[i + 1]?.started ?? null;
-            const why = attempt.started === null ? '' : whyEnded(history, attempt.started, next);
+            const why =
+              attempt.started === null ? '' : whyEnded(history, attempt.started, next, trans);
             const from = attempt.started ?? begin;
             const to = attemptEnd(attempt, attempts, job, now);
             const saving = checkpoints.attempts.find(one => one.number === attempt.number);

@@ -16,6 +16,7 @@ function meaning(path: string, { trans }: IUnattended): string {
     'job.json': trans.__('what was asked for'),
     'journal.jsonl': trans.__('what happened, cell by cell'),
     'metrics.jsonl': trans.__('what the notebook reported'),
+    'handle.json': trans.__('by what the backend knows the job'),
     'history.jsonl': trans.__('every change of state'),
     attempts: trans.__('one folder for each attempt'),
     checkpoints: trans.__('what the next attempt goes on from'),

@@ -173,7 +173,9 @@ export const notificationPlugin: JupyterFrontEndPlugin<void> = {
           : job.state === 'failed'
             ? trans.__('%1 failed.', job.name)
             : trans.__('%1 was cancelled.', job.name);
-      return job.reason && job.state !== 'succeeded' ? `${how} ${job.reason}` : how;
+      // A reason is a phrase; here it stands as a sentence.
+      const why = job.reason.charAt(0).toUpperCase() + job.reason.slice(1);
+      return why && job.state !== 'succeeded' ? `${how} ${why}` : how;
     }
   }
 };

@@ -114,6 +114,7 @@ describe('ran', () => {
 
 describe('whyEnded', () => {
   const at = (t: number, state: string, reason = '') => ({ t, state, reason }) as any;
+  const trans: any = { __: (text: string) => text };
   const history = [
     at(0, 'queued', 'waiting for a GPU'),
     at(10, 'running'),
@@ -124,11 +125,15 @@ describe('whyEnded', () => {
   ];
 
   it('is what was said between the start of an attempt and that of the next', () => {
-    expect(whyEnded(history, 10, 60)).toBe('a more important job needs the GPU');
-    expect(whyEnded(history, 60, null)).toBe('used 5 GiB of memory; its limit is 4 GiB');
+    expect(whyEnded(history, 10, 60, trans)).toBe('a more important job needs the GPU');
+    expect(whyEnded(history, 60, null, trans)).toBe('used 5 GiB of memory; its limit is 4 GiB');
+  });
+
+  it('is the state where that says it', () => {
+    expect(whyEnded([at(1, 'running'), at(2, 'paused')], 1, null, trans)).toBe('Paused');
   });
 
   it('is nothing while it runs', () => {
-    expect(whyEnded(history.slice(0, 5), 60, null)).toBe('');
+    expect(whyEnded(history.slice(0, 5), 60, null, trans)).toBe('');
   });
 });

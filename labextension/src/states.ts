@@ -104,6 +104,9 @@ export function ran(history: readonly IHistoryEntry[], now: number): number {
   }, 0);
 }
 
+/** States whose name says why an attempt ended. */
+const TELLING: ReadonlySet<State> = new Set<State>(['paused', 'preempted', 'cancelled']);
+
 /**
  * Why an attempt ended, as whoever runs it says: that memory ran out, that it was preempted. The
  * attempt itself often knows no more than a signal.
@@ -114,12 +117,14 @@ export function ran(history: readonly IHistoryEntry[], now: number): number {
 export function whyEnded(
   history: readonly IHistoryEntry[],
   from: number,
-  until: number | null
+  until: number | null,
+  trans: TranslationBundle
 ): string {
   const after = history.filter(
     entry => entry.t >= from && (until === null || entry.t <= until) && !isActive(entry.state)
   );
-  return after.find(entry => entry.reason !== '')?.reason ?? '';
+  const told = after.find(entry => entry.reason !== '' || TELLING.has(entry.state));
+  return told === undefined ? '' : told.reason || stateWord(told.state, trans);
 }
 
 /** Seconds left, from what the notebook said or else from the share that is done; null unknown. */
