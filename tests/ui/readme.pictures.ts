@@ -57,6 +57,11 @@ for (const [theme, name] of THEMES) {
     const deep = screen.job('digits, deep');
     const metrics = await screen.part(deep, 'Metrics');
     await expect(metrics.getByRole('figure')).toHaveCount(3);
+    const progress = deep.getByRole('progressbar', { name: 'Progress of digits, deep' });
+    // Enough of it for a line.
+    await expect(progress).toHaveAttribute('aria-valuetext', /^([6-9]|\d{2,}) \//, {
+      timeout: 120000
+    });
     await shoot('metrics');
 
     await screen.jobs.filter({ hasText: 'digits, wide' }).click();
