@@ -137,9 +137,11 @@ export class Api {
       init.body = JSON.stringify(body);
       init.headers = { 'Content-Type': 'application/json' };
     }
+    const ask = () => ServerConnection.makeRequest(this.url(path), init, this.settings);
     let response: Response;
     try {
-      response = await ServerConnection.makeRequest(this.url(path), init, this.settings);
+      // Browsers cut all connections where a network comes or goes; reading again does no harm.
+      response = await (method === 'GET' ? ask().catch(() => later(ask, signal)) : ask());
     } catch (error) {
       if (signal?.aborted) {
         throw error;
@@ -166,6 +168,13 @@ export class Api {
       answer?.findings
     );
   }
+}
+
+/** Try after a moment, unless nobody waits any more. */
+async function later<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  await new Promise(resolve => window.setTimeout(resolve, 500));
+  signal?.throwIfAborted();
+  return ask();
 }
 
 function job(id: string, part = ''): string {
