@@ -37,7 +37,7 @@ def losses(directory: Path) -> list[float]:
     return [by_step[step] for step in sorted(by_step)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_the_digits_as_a_chain_have_the_numbers_of_an_uninterrupted_run(
     shell: Shell, cluster: Cluster, workspace: Path
 ) -> None:
@@ -60,7 +60,7 @@ def test_the_digits_as_a_chain_have_the_numbers_of_an_uninterrupted_run(
             for job in (whole, chain)
         )
 
-    wait_for(ended, 280, "both ended", 2)
+    wait_for(ended, 380, "both ended", 2)
     views = {name: shell.show(job) for name, job in (("whole", whole), ("chain", chain))}
     directories = {name: Path(view["directory"]) for name, view in views.items()}
     for name, view in views.items():

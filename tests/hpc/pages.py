@@ -65,7 +65,7 @@ def write_notebook(workspace: Path) -> None:
     (workspace / "train.ipynb").write_text(nbformat.writes(node))  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_the_commands_of_the_page_do_what_it_says(
     shell: Shell,
     cluster: Cluster,

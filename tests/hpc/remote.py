@@ -90,7 +90,7 @@ def login_node(cluster: Cluster, tmp_path: Path) -> Iterator[LoginNode]:
     node.stop()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_host_without_the_programs_uses_the_submit_host(
     shell: Shell, login_node: LoginNode, cluster: Cluster, workspace: Path
 ) -> None:
