@@ -65,11 +65,14 @@ class Request:
         if self.notebook is None:
             raise SpecError("No notebook was named")
         notebook = absolute(self.notebook)
-        if self.words:
-            _check_words(self, notebook)
-        return JobSpec.checked(
-            notebook=notebook, arguments=[*self.words, *self.passed], **self.fields
-        )
+        known = _parameters(self, notebook) if self.words or self.passed else None
+        return JobSpec.checked(notebook=notebook, arguments=self._arguments(known), **self.fields)
+
+    def _arguments(self, known: list[Parameter] | None) -> list[str]:
+        """Return what start.sh gets: ``--`` stays where parameters and other words part."""
+        if known is None or not self.passed:
+            return [*self.words, *self.passed]
+        return [*self.words, "--", *self.passed]
 
     def changes(self, notebook: Path) -> dict[str, Any]:
         """Return the fields that a clone of a job with this notebook changes.
@@ -84,11 +87,11 @@ class Request:
         """
         changes = dict(self.fields)
         if self.passed:
-            changes["arguments"] = [*self.words, *self.passed]
+            changes["arguments"] = self._arguments(_parameters(self, notebook))
         elif self.words:
             from .runtime import parameters
 
-            known = _check_words(self, notebook)
+            known = _parameters(self, notebook) or []
             try:
                 changes["parameters"] = parameters.parse(self.words, known, partial=True)
             except parameters.ParametersError as error:
@@ -333,8 +336,10 @@ def _pair(text: str, flag: str) -> tuple[str, str]:
     return name, value
 
 
-def _check_words(request: Request, path: Path) -> list[Parameter]:
-    """Return the notebook's parameters; refuse words that only look like one of our options.
+def _parameters(request: Request, path: Path) -> list[Parameter] | None:
+    """Return the notebook's parameters, None if it has no cell tagged so.
+
+    Words that only look like one of our options are refused.
 
     That a word fits a parameter is checked later, with all others, by whoever takes the spec.
     """
@@ -343,6 +348,8 @@ def _check_words(request: Request, path: Path) -> list[Parameter]:
 
     notebook = reader.load(path)
     cell, known = parameters.find(notebook.node)
+    if cell is None and not request.words:
+        return None
     if cell is None:
         raise ArgumentsError(
             f"{request.words[0]} is no option, and {path.name} has no cell tagged 'parameters'; "

@@ -24,8 +24,9 @@ from ..errors import (
     UnsupportedError,
     WorkspaceError,
 )
-from ..notebook import environment, preflight
+from ..notebook import environment, preflight, reader
 from ..paths import JobPaths
+from ..runtime import parameters as notebook_parameters
 from ..runtime import travel
 from ..spec import JobSpec
 from . import history, ids
@@ -131,7 +132,7 @@ def _cloned(row: Row, changes: Mapping[str, Any]) -> tuple[JobSpec, Origin]:
         # New arguments are the whole of them; what is not given has its default again.
         fields["parameters"] = {}
     elif "parameters" in changes:
-        fields["arguments"] = []
+        fields["arguments"] = _others(paths.notebook, fields["arguments"])
     elif fields.get("parameters"):
         # The arguments say it all, and just as it was written.
         fields["parameters"] = {}
@@ -139,6 +140,14 @@ def _cloned(row: Row, changes: Mapping[str, Any]) -> tuple[JobSpec, Origin]:
     if "parameters" in changes:
         merged["parameters"] = {**fields["parameters"], **changes["parameters"]}
     return JobSpec.checked(**merged), Origin(paths, row.id)
+
+
+def _others(notebook: Path, arguments: Sequence[str]) -> list[str]:
+    """Return what arguments say that is no parameter's value."""
+    if "--" not in arguments:
+        return []
+    index, known = notebook_parameters.find(reader.load(notebook).node)
+    return notebook_parameters.others(arguments, known) if index is not None else []
 
 
 def _admit(prepared: Prepared, force: bool, secrets: Mapping[str, str]) -> dict[str, str]:

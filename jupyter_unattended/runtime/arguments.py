@@ -46,7 +46,8 @@ def parse(
     """Turn command line arguments into values by parameter name.
 
     Understood are ``--a-b=1``, ``--a-b 1``, ``a-b=1``, ``--flag`` and ``--no-flag``; hyphens equal
-    underscores, a lone ``--`` is skipped, and the last one wins where a parameter is given twice.
+    underscores, and the last one wins where a parameter is given twice. After a lone ``--``, what
+    names no parameter is left to the notebook, which finds it in ``sys.argv``.
 
     Parameters
     ----------
@@ -62,15 +63,46 @@ def parse(
     ParametersError
         If a name is not known, a value does not fit, or a parameter without a default is missing.
     """
+    values, _ = _read(arguments, parameters)
+    if not partial:
+        _require(values, parameters)
+    return values
+
+
+def others(arguments: Sequence[str], parameters: Sequence[Parameter]) -> list[str]:
+    """Return ``--`` and what `parse` leaves to the notebook after it; empty where there is none.
+
+    Raises
+    ------
+    ParametersError
+        As `parse` does.
+    """
+    _, left = _read(arguments, parameters)
+    return ["--", *left] if left else []
+
+
+def _read(
+    arguments: Sequence[str], parameters: Sequence[Parameter]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters' values, and what is left to the notebook."""
     known = {_normalise(parameter.name): parameter for parameter in parameters}
     values: dict[str, Any] = {}
+    left: list[str] = []
     rest = list(arguments)
+    is_strict = True
     while rest:
         text = rest.pop(0)
-        if text == "--":
+        if text == "--" and is_strict:
+            is_strict = False
             continue
-        argument = _split(text, known)
-        parameter, negated = _find(argument, known)
+        try:
+            argument = _split(text, known)
+            parameter, negated = _find(argument, known)
+        except ParametersError:
+            if is_strict:
+                raise
+            left.append(text)
+            continue
         if negated:
             if argument.value is not None:
                 raise ParametersError(f"{argument.written}: --no-… takes no value")
@@ -79,9 +111,7 @@ def parse(
         if argument.value is None:
             argument.value = _next_value(argument, parameter, rest)
         values[parameter.name] = _from_argument(argument.value, parameter)
-    if not partial:
-        _require(values, parameters)
-    return values
+    return values, left
 
 
 def _split(text: str, known: Mapping[str, Parameter]) -> _Argument:

@@ -264,3 +264,14 @@ def test_a_sweep_over_what_argparse_reads(cli: CommandLine) -> None:
     done = cli("submit", "plain.ipynb", "--sweep", "lr=1,2", "--wait", "--", "data.csv")
     printed = [cli.printed(job) for job in done.stdout.split()]
     assert printed == ["['--lr=1', 'data.csv']\n", "['--lr=2', 'data.csv']\n"]
+
+
+def test_more_arguments_than_parameters(cli: CommandLine) -> None:
+    write_notebook(
+        cli.cwd / "n.ipynb", "import sys\nprint(epochs, sys.argv[-2:])", parameters="epochs = 3"
+    )
+    done = cli("submit", "n.ipynb", "--epochs", "5", "--wait", "--", "--fast", "data.csv")
+    assert cli.printed(done.stdout.strip()) == "5 ['--fast', 'data.csv']\n"
+    again = cli("clone", done.stdout.strip(), "--epochs", "7", "--wait")
+    assert cli.printed(again.stdout.strip()) == "7 ['--fast', 'data.csv']\n"
+    assert cli("submit", "n.ipynb", "--epoch", "5").returncode == 2

@@ -117,7 +117,7 @@ def test_an_option_misspelt_is_not_taken_for_a_parameter(tmp_path: Path) -> None
 def test_parameters_become_arguments(tmp_path: Path) -> None:
     notebook = str(_notebook(tmp_path / "n.ipynb", "epochs = 3\nmemry = 1"))
     spec = _parse(notebook, "--epochs", "5", "--memry=2", "--", "x").spec()
-    assert spec.arguments == ["--epochs", "5", "--memry=2", "x"]
+    assert spec.arguments == ["--epochs", "5", "--memry=2", "--", "x"]
 
 
 def test_without_a_parameters_cell_words_go_after_the_dashes(tmp_path: Path) -> None:
@@ -133,7 +133,8 @@ def test_a_clone_merges_parameters_or_replaces_all_arguments(tmp_path: Path) -> 
         "gpus": "1",
         "parameters": {"epochs": 5},
     }
-    assert parse(["--", "--epochs", "5"]).changes(notebook) == {"arguments": ["--epochs", "5"]}
+    changes = parse(["--", "--epochs", "5"]).changes(notebook)
+    assert changes == {"arguments": ["--", "--epochs", "5"]}
     with pytest.raises(ArgumentsError, match="epochz"):
         parse(["--epochz", "5"]).changes(notebook)
 

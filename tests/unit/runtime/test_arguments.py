@@ -10,6 +10,7 @@ import pytest
 from jupyter_unattended.runtime.parameters import (
     ParametersError,
     convert,
+    others,
     parse,
     read,
     to_arguments,
@@ -91,6 +92,8 @@ PARAMETERS = read(
         (['--free="12"'], {"free": "12"}),
         (["--anything=[1, {}]"], {"anything": [1, {}]}),
         (["--", "--flag"], {"flag": True}),
+        (["--free=1", "--", "more", "--else", "a=b", "--flag"], {"free": 1, "flag": True}),
+        (["--", "--mode=none"], None),
         ([], {}),
     ],
 )
@@ -272,3 +275,9 @@ def test_to_arguments_is_the_inverse_of_parse(seed: int) -> None:
     values = _values(random.Random(seed))
     arguments = to_arguments(values, PARAMETERS)
     assert repr(parse(arguments, PARAMETERS)) == repr(values)
+
+
+def test_what_is_left_to_the_notebook() -> None:
+    arguments = ["--size=4", "--", "data.csv", "--flag", "--else", "--", "x"]
+    assert others(arguments, PARAMETERS) == ["--", "data.csv", "--else", "--", "x"]
+    assert others(["--size=4", "--", "--flag"], PARAMETERS) == []
