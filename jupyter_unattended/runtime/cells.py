@@ -25,6 +25,8 @@ _STOPPED = 75
 
 #: Execution count, and what was raised.
 _Executed = tuple["int | None", "BaseException | None"]
+#: How long a cell's task may take to end that was left in the middle.
+_SECONDS_TO_END = 5.0
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,13 @@ class Cells:
         self._stop.awaiting = None
         task, self._task = self._task, None
         if task is not None and self._loop is not None and not task.done():
+            import asyncio
+
             task.cancel()
+            # Bounded: a handler that raised in the loop's own code may have cost it its next step.
+            seconds = min(_SECONDS_TO_END, self._stop.seconds_left())
             with contextlib.suppress(BaseException):
-                self._loop.run_until_complete(task)
+                self._loop.run_until_complete(asyncio.wait([task], timeout=seconds))
 
     def _stopped_between(self, index: int) -> Result:
         try:

@@ -277,10 +277,22 @@ class Stop:
         self._interrupted = True
         self.told = True
         if self.awaiting is not None:
-            import asyncio
-
             loop, task = self.awaiting
-            if asyncio.current_task(loop) is not task:
+            if not _runs(task):
                 loop.call_soon_threadsafe(task.cancel)
                 return
         raise KeyboardInterrupt
+
+
+def _runs(task: asyncio.Task[Any]) -> bool:
+    """Whether the code of a task is what this thread executes.
+
+    Not so in the event loop's own code. Between two steps of a task that has to be left alone: an
+    exception there, and the task never gets its next step. (``asyncio.current_task`` is still the
+    task when its next step is being scheduled.)
+    """
+    code = getattr(task.get_coro(), "cr_code", None)
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None

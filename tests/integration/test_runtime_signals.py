@@ -79,6 +79,27 @@ def test_a_running_cell_is_interrupted_and_saved(tmp_path: Path, waiting: str) -
     assert [event["name"] for event in job.events("signal")] == ["SIGTERM"]
 
 
+def test_a_signal_in_the_event_loops_own_code_does_not_lose_the_cells_next_step(
+    tmp_path: Path,
+) -> None:
+    job = Job(
+        tmp_path,
+        """
+        import asyncio, os, signal
+        loop = asyncio.get_running_loop()
+        def call_soon(*arguments, **options):
+            del loop.call_soon
+            os.kill(os.getpid(), signal.SIGTERM)
+            return loop.call_soon(*arguments, **options)
+        loop.call_soon = call_soon
+        while True:
+            await asyncio.sleep(0)
+        """,
+    )
+    assert job.run() == 75
+    assert finished(job)["reason"] == "stopped by SIGTERM during cell 1"
+
+
 @pytest.mark.parametrize("code", ["sys.exit(0)", "sys.exit(1)", "sys.exit(3)", "os._exit(0)"])
 def test_a_handler_of_the_notebook_runs_and_the_exit_code_is_75(tmp_path: Path, code: str) -> None:
     job = Job(
