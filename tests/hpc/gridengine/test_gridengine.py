@@ -64,11 +64,12 @@ python train.py
 def test_what_does_not_exist_is_refused_with_its_words(
     submit: Submit, fields: dict[str, Any], names: str, workspace: Path, cluster: GridEngineCluster
 ) -> None:
+    before = cluster.queue()  # what a test before this one has left may be on its way out
     with pytest.raises(BackendError, match=names) as caught:
         submit("echo never", **fields)
     assert "\n" not in str(caught.value)
     assert not list(workspace.glob(".unattended/*/batch"))
-    assert cluster.queue() == []
+    assert set(cluster.queue()) <= set(before)
 
 
 def test_the_tutorials_own_directives_are_accepted_as_they_are(
