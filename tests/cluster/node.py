@@ -53,7 +53,7 @@ class Node:
             group.mkdir(exist_ok=True)
         self._start_containerd()
         self.start_kubelet()
-        self.running.wait_for("kubelet", self._ready, 90, "the node is ready")
+        self.running.wait_for("kubelet", self._begun, 90, "the node is ready")
 
     def _start_containerd(self) -> None:
         config = self.root / "containerd.toml"
@@ -121,6 +121,18 @@ class Node:
         except RuntimeError:
             return False
         return True
+
+    def _begun(self) -> bool:
+        """Whether the node is ready; starts the kubelet again where it was too early.
+
+        containerd answers before its part for Kubernetes does, and a kubelet that meets it then
+        ends.
+        """
+        too_early = "server is not initialized yet"
+        if not self.running.alive("kubelet") and too_early in self.running.log_tail("kubelet"):
+            time.sleep(0.5)
+            self.start_kubelet()
+        return self._ready()
 
     def _ready(self) -> bool:
         conditions = '{.items[*].status.conditions[?(@.type=="Ready")].status}'

@@ -102,6 +102,7 @@ def site(
 
 
 @pytest.fixture
-def shell(cluster: Any, workspace: Path) -> Shell:
-    """Return the command line in a workspace of the user's own."""
-    return Shell(cluster, workspace)
+def shell(cluster: Any, workspace: Path) -> Iterator[Shell]:
+    """Return the command line in a workspace of the user's own; nothing is left in the queue."""
+    yield Shell(cluster, workspace)
+    cluster.clear()

@@ -312,7 +312,7 @@ def test_memory_is_lost(
 ) -> None:
     done = local.end(local.submit("echo done"))
     failed = local.end(local.submit("exit 3"))
-    running = local.running(local.submit("echo on; sleep 2; echo end", cpus=2))
+    running = local.running(local.submit("echo on; sleep 4; echo end", cpus=2))
     paused = local.submit("echo never")
     local.service.pause(paused.id)
     queued = local.submit("echo later", priority=7)
