@@ -78,7 +78,8 @@ def test_cancelling_stops_within_the_grace_period(bench: Bench) -> None:
     job = bench.begin()
     bench.backend.cancel(job)
     ended = bench.wait(job, State.CANCELLED, timeout=20)
-    assert bench.pods(job) == []  # not left to themselves, as a Job's deletion would by default
+    # Not left to themselves, as a Job's deletion would by default.
+    wait_until(lambda: bench.pods(job) == [], "its pods are gone")
     assert ended.reason == "cancelled"
     assert bench.journal(job)[-1]["outcome"] == "stopped"
     assert bench.look(job) == ended
