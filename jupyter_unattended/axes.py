@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import SpecError
+from .runtime.parameters import normalise
 from .spec import JobSpec
 
 #: Most runs of one sweep.
@@ -125,21 +126,17 @@ def _short(value: object) -> str:
 def _refuse_twice(spec: JobSpec, axes: Sequence[Axis]) -> None:
     """Refuse names that two say: which of them would win is nothing to find out from results."""
     taken = {("env", name) for name in (*spec.env, *spec.secret_env)}
-    taken |= {("name", _plain(name)) for name in spec.parameters}
+    taken |= {("name", normalise(name)) for name in spec.parameters}
     for word in spec.arguments:
         flag = word.partition("=")[0]
         if word.startswith("--") or flag != word:
-            said = _plain(flag.lstrip("-"))
+            said = normalise(flag.lstrip("-"))
             taken |= {("name", said), ("name", said.removeprefix("no_"))}
     for axis in axes:
-        key = ("env", axis.name) if axis.kind == "variable" else ("name", _plain(axis.name))
+        key = ("env", axis.name) if axis.kind == "variable" else ("name", normalise(axis.name))
         if key in taken:
             raise SpecError(f"sweep: {axis.name} is given twice; leave one of them out")
         taken.add(key)
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", "_")
 
 
 def _read(text: str, flag: str, kind: Literal["argument", "variable"]) -> Axis:

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import axes
 from .errors import SpecError
+from .runtime.parameters import normalise
 from .spec import JobSpec
 from .units import format_duration, format_memory
 
@@ -97,7 +98,7 @@ def to_specs(notebook: Path, data: Mapping[str, Any]) -> tuple[list[JobSpec], di
     """
     fields, secrets = to_fields(data)
     over = _axes(data.get("sweep"))
-    swept = {axis.name.replace("-", "_") for axis in over}
+    swept = {normalise(axis.name) for axis in over}
     parameters = fields.get("parameters")
     if isinstance(parameters, Mapping):  # else the spec says what is wrong with it
         fields["parameters"] = {name: v for name, v in parameters.items() if name not in swept}

@@ -360,7 +360,7 @@ def _parameters(request: Request, path: Path) -> list[Parameter] | None:
     options = [_JobClickOption(option) for option in job_options(request.fields.get("backend"))]
     for word in request.words:
         flag = word.partition("=")[0]
-        name = flag[2:].replace("-", "_")
+        name = parameters.normalise(flag[2:])
         if not flag.startswith("--") or name in names or name.removeprefix("no_") in names:
             continue
         nearest = _nearest(flag, options)

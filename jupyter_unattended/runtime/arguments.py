@@ -85,7 +85,7 @@ def _read(
     arguments: Sequence[str], parameters: Sequence[Parameter]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters' values, and what is left to the notebook."""
-    known = {_normalise(parameter.name): parameter for parameter in parameters}
+    known = {normalise(parameter.name): parameter for parameter in parameters}
     values: dict[str, Any] = {}
     left: list[str] = []
     rest = list(arguments)
@@ -121,14 +121,14 @@ def _split(text: str, known: Mapping[str, Parameter]) -> _Argument:
     written, separator, value = text.partition("=")
     if separator and not written.startswith("-"):
         return _Argument(written, written, value, is_option=False)
-    bare = _normalise(written.lstrip("-"))
+    bare = normalise(written.lstrip("-"))
     if written.startswith("-") and bare in known:
         raise ParametersError(f"{written}: write --{bare.replace('_', '-')} with two hyphens")
     raise ParametersError(f"{text!r} is not an argument; write --name=value{_listing(known)}")
 
 
 def _find(argument: _Argument, known: Mapping[str, Parameter]) -> tuple[Parameter, bool]:
-    name = _normalise(argument.name)
+    name = normalise(argument.name)
     if name in known:
         return known[name], False
     if argument.is_option and name.startswith("no_"):
@@ -142,7 +142,7 @@ def unknown(written: str, name: str, known: Sequence[str]) -> str:
     """Say that there is no such parameter, which there are, and which is nearest."""
     if not known:
         return f"{written}: the notebook has no parameters"
-    nearest = difflib.get_close_matches(_normalise(name), known, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(normalise(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return f"{written} is no parameter of the notebook{hint}{_listing(known)}"
 
@@ -198,7 +198,8 @@ def _require(values: Mapping[str, Any], parameters: Sequence[Parameter]) -> None
         raise ParametersError(f"{names} {verb} must be given: {options}")
 
 
-def _normalise(name: str) -> str:
+def normalise(name: str) -> str:
+    """Return a name as it is compared: hyphens equal underscores, and letters as in Python."""
     return unicodedata.normalize("NFKC", name).replace("-", "_")
 
 
@@ -216,10 +217,10 @@ def convert(values: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[
     ParametersError
         If a name is not known or a value does not fit.
     """
-    known = {_normalise(parameter.name): parameter for parameter in parameters}
+    known = {normalise(parameter.name): parameter for parameter in parameters}
     converted: dict[str, Any] = {}
     for name, value in values.items():
-        parameter = known.get(_normalise(name))
+        parameter = known.get(normalise(name))
         if parameter is None:
             raise ParametersError(unknown(name, name, list(known)))
         try:

@@ -27,7 +27,7 @@ from .annotations import (
     last_name,
     source,
 )
-from .arguments import ParametersError, convert, others, parse, to_arguments
+from .arguments import ParametersError, convert, normalise, others, parse, to_arguments
 
 __all__ = [
     "INJECTED_TAG",
@@ -38,6 +38,7 @@ __all__ = [
     "convert",
     "find",
     "inject",
+    "normalise",
     "others",
     "parse",
     "read",
